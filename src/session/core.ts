@@ -1,0 +1,394 @@
+/**
+ * The head of a session: its two reference counts, its times, its ex_data and its place in a cache, over a
+ * shared body. This is what the C names call SSL_SESSION; the idiomatic `Session` is a handle on one.
+ *
+ * Counts (SSL_SESSION_free(3) and DESIGN rule 4): the application's references and the library's own
+ * (contexts, connections, a callback in progress) are counted apart. Only the application's can be given
+ * back by `free`; the session ends when both counts are zero.
+ */
+import { type Clock, systemClock } from '../util/clock.ts';
+import {
+  DEFAULT_BODY,
+  Field,
+  type FieldIndex,
+  type PeerCertificate,
+  type SessionBindings,
+  type SessionBody,
+} from './body.ts';
+import { SessionError } from './errors.ts';
+import { hasExDup, hasExNew, isExIndex, runExDup, runExFree, runExNew } from './ex-data.ts';
+import { type ReferenceLog, startLog } from './tracing.ts';
+
+/** The timeout of SSL_SESSION_new, in seconds: 5 minutes and 4 seconds. */
+export const DEFAULT_TIMEOUT_SEC = 304;
+
+/** The largest reference count, C's INT_MAX: up_ref fails there instead of wrapping. */
+const MAX_REFERENCES = 0x7fffffff;
+
+/** The cache that holds a session, as the session sees it. One session is linked into one cache at a time. */
+export interface SessionOwner {
+  /** Called after the time or the timeout of a cached session changed, so that the cache can re-sort. */
+  sessionTimesChanged(session: SessionCore): void;
+}
+
+let serials = 0;
+let live = 0;
+
+/** How many sessions of this process have not ended: for tests that prove that references balance. */
+export function liveSessionCount(): number {
+  return live;
+}
+
+const inspectSymbol = Symbol.for('nodejs.util.inspect.custom');
+
+export class SessionCore {
+  #body: SessionBody | null;
+  #application = 1;
+  #library = 0;
+  #timeMs: number;
+  #timeoutSec: number = DEFAULT_TIMEOUT_SEC;
+  #exData: unknown[] | null = null;
+  #log: ReferenceLog | null;
+  #notResumable = false;
+  #ending = false;
+  readonly #serial: number;
+  /** The cache that this session is linked into. Set and cleared by the cache alone. */
+  owner: SessionOwner | null = null;
+  /** The cache's own mark for this session, e.g. a slot number. Meaningless without `owner`. */
+  slot = -1;
+
+  /**
+   * Takes over one sharer of `body`. The new session has one reference, the application's.
+   * `call` names what made it, for the trace.
+   */
+  constructor(body: SessionBody, timeMs: number, call: string) {
+    this.#body = body;
+    this.#timeMs = timeMs;
+    this.#serial = ++serials;
+    this.#log = startLog(this, `session #${this.#serial}`);
+    if (this.#log !== null) this.#log.note('taken', 'application', call);
+    live++;
+    if (hasExNew()) this.#exData = runExNew(this);
+  }
+
+  /** SSL_SESSION_new(3): everything zero but timeout 304 s, time now, verify result 1, one reference. */
+  static create(clock: Clock = systemClock, call = 'SSL_SESSION_new'): SessionCore {
+    DEFAULT_BODY.sharers++;
+    return new SessionCore(DEFAULT_BODY, clock.wallMs(), call);
+  }
+
+  /** A session over a body made elsewhere (a handshake, a decoder), whose one sharer it takes over. */
+  static fromBody(body: SessionBody, timeMs: number, timeoutSec: number, call: string): SessionCore {
+    const session = new SessionCore(body, timeMs, call);
+    session.#timeoutSec = timeoutSec;
+    return session;
+  }
+
+  /**
+   * SSL_SESSION_dup(3): an uncached copy with one reference. The body is shared until one of the two
+   * changes; ex_data goes through its dup callbacks; owner and cache links are not copied.
+   * @throws what a dup callback throws; then nothing was made.
+   */
+  dup(call = 'SSL_SESSION_dup'): SessionCore {
+    const body = this.body(call);
+    body.sharers++;
+    const copy = new SessionCore(body, this.#timeMs, call);
+    copy.#timeoutSec = this.#timeoutSec;
+    copy.#notResumable = this.#notResumable;
+    if (this.#exData !== null || hasExDup()) {
+      try {
+        copy.#exData = runExDup(copy, this, this.#exData);
+      } catch (error) {
+        copy.free(call);
+        throw error;
+      }
+    }
+    return copy;
+  }
+
+  // References ---------------------------------------------------------------------------------------
+
+  /** SSL_SESSION_up_ref(3): one more reference of the application's. False at the largest count. */
+  upRef(call = 'SSL_SESSION_up_ref'): boolean {
+    if (this.#body === null || this.#ending) throw this.#ended(call);
+    if (this.#application + this.#library >= MAX_REFERENCES) return false;
+    this.#application++;
+    if (this.#log !== null) this.#log.note('taken', 'application', call);
+    return true;
+  }
+
+  /**
+   * SSL_SESSION_free(3): gives back one reference of the application's.
+   * @throws {SessionError} when the application has none, also while a cache or a connection holds the
+   * session: that is the count that would go wrong later, somewhere else.
+   */
+  free(call = 'SSL_SESSION_free'): void {
+    if (this.#application === 0) throw this.#overFree(call);
+    this.#application--;
+    if (this.#log !== null) this.#log.note('dropped', 'application', call);
+    if (this.#application === 0 && this.#library === 0) this.#end();
+  }
+
+  /** One more reference of the library's own. */
+  retain(call: string): void {
+    if (this.#body === null || this.#ending) throw this.#ended(call);
+    this.#library++;
+    if (this.#log !== null) this.#log.note('taken', 'library', call);
+  }
+
+  /** Gives back one reference of the library's own. */
+  release(call: string): void {
+    if (this.#library === 0) throw this.#libraryCount(call);
+    this.#library--;
+    if (this.#log !== null) this.#log.note('dropped', 'library', call);
+    if (this.#application === 0 && this.#library === 0) this.#end();
+  }
+
+  /** A reference of the library's becomes the application's: a callback that takes ownership. */
+  giveToApplication(call: string): void {
+    if (this.#library === 0) throw this.#libraryCount(call);
+    this.#library--;
+    this.#application++;
+    if (this.#log !== null) {
+      this.#log.note('dropped', 'library', call);
+      this.#log.note('taken', 'application', call);
+    }
+  }
+
+  /** A reference of the application's becomes the library's: a callback that donates one. */
+  takeFromApplication(call: string): void {
+    if (this.#body === null) throw this.#ended(call);
+    if (this.#application === 0) throw this.#overFree(call);
+    this.#application--;
+    this.#library++;
+    if (this.#log !== null) {
+      this.#log.note('dropped', 'application', call);
+      this.#log.note('taken', 'library', call);
+    }
+  }
+
+  /** References of the application's that are outstanding. */
+  get applicationReferences(): number {
+    return this.#application;
+  }
+
+  get libraryReferences(): number {
+    return this.#library;
+  }
+
+  /** What C's counter would show. 0 when the session has ended. */
+  get references(): number {
+    return this.#application + this.#library;
+  }
+
+  get hasEnded(): boolean {
+    return this.#body === null;
+  }
+
+  /** @internal For the test of the largest count: no program reaches it by counting. */
+  static setApplicationReferencesForTest(session: SessionCore, count: number): void {
+    session.#application = count;
+  }
+
+  #end(): void {
+    this.#ending = true;
+    const thrown = runExFree(this, this.#exData);
+    const body = this.#body as SessionBody;
+    this.#body = null;
+    this.#exData = null;
+    this.#timeMs = 0;
+    live--;
+    body.release();
+    if (thrown.length === 1) throw thrown[0];
+    if (thrown.length > 1) throw new AggregateError(thrown, 'several ex_data free callbacks threw');
+  }
+
+  // The body -----------------------------------------------------------------------------------------
+
+  /** The body to read from. @throws {SessionError} `ERR_SESSION_ENDED` */
+  body(call: string): SessionBody {
+    const body = this.#body;
+    if (body === null) throw this.#ended(call);
+    return body;
+  }
+
+  /**
+   * A body that belongs to this head alone, to change numbers in.
+   * @throws {SessionError} when the session has ended or a cache holds it.
+   */
+  ownBody(call: string): SessionBody {
+    const body = this.#changeable(call);
+    if (body.sharers === 1) return body;
+    const own = body.clone();
+    body.release();
+    this.#body = own;
+    return own;
+  }
+
+  /** Replaces one byte string; null removes it. The value is copied. */
+  setField(field: FieldIndex, value: Uint8Array | null, call: string): void {
+    const body = this.#changeable(call);
+    const own = body.withField(field, value);
+    body.release();
+    this.#body = own;
+  }
+
+  /** A copy of a byte string; empty when it is absent. */
+  field(field: FieldIndex, call: string): Uint8Array {
+    return this.body(call).copy(field);
+  }
+
+  setPeer(peer: PeerCertificate | null, chain: readonly PeerCertificate[] | null, call: string): void {
+    const body = this.ownBody(call);
+    body.peer = peer;
+    body.chain = chain === null ? null : Object.freeze([...chain]);
+  }
+
+  setBindings(bindings: SessionBindings | null, call: string): void {
+    this.ownBody(call).bindings = bindings === null ? null : Object.freeze({ ...bindings });
+  }
+
+  #changeable(call: string): SessionBody {
+    const body = this.body(call);
+    if (this.owner !== null) {
+      throw new SessionError(
+        'ERR_SESSION_IN_CACHE',
+        `${call}: ${this.label} is in a cache and may not change; only its time, timeout and ex_data may. ` +
+          'Change a duplicate, or remove it from the cache first',
+      );
+    }
+    return body;
+  }
+
+  // Time ---------------------------------------------------------------------------------------------
+
+  /** When the session was made, in milliseconds since 1970. */
+  timeMs(call: string): number {
+    if (this.#body === null) throw this.#ended(call);
+    return this.#timeMs;
+  }
+
+  setTimeMs(timeMs: number, call: string): void {
+    if (this.#body === null) throw this.#ended(call);
+    this.#timeMs = timeMs;
+    if (this.owner !== null) this.owner.sessionTimesChanged(this);
+  }
+
+  /** How long it may be resumed, in seconds from its time. May be as large as 2^63−1, as in C. */
+  timeoutSec(call: string): number {
+    if (this.#body === null) throw this.#ended(call);
+    return this.#timeoutSec;
+  }
+
+  setTimeoutSec(timeoutSec: number, call: string): void {
+    if (this.#body === null) throw this.#ended(call);
+    this.#timeoutSec = timeoutSec;
+    if (this.owner !== null) this.owner.sessionTimesChanged(this);
+  }
+
+  /** The last millisecond at which it may still be resumed: OpenSSL's comparison is strict. */
+  get expiresAtMs(): number {
+    return this.#timeMs + this.#timeoutSec * 1000;
+  }
+
+  // Resumability -------------------------------------------------------------------------------------
+
+  /** Marks it as not to be resumed: a bad shutdown, an eviction, a callback's decision. */
+  markNotResumable(): void {
+    this.#notResumable = true;
+  }
+
+  /** @internal Clears the mark: for the duplicate that a renewed ticket is made from. */
+  clearNotResumable(): void {
+    this.#notResumable = false;
+  }
+
+  get isMarkedNotResumable(): boolean {
+    return this.#notResumable;
+  }
+
+  /** SSL_SESSION_is_resumable(3): not marked, and it has an id or a ticket. Says nothing about expiry. */
+  isResumable(call: string): boolean {
+    const body = this.body(call);
+    return !this.#notResumable && (body.length(Field.id) > 0 || body.length(Field.ticket) > 0);
+  }
+
+  // ex_data ------------------------------------------------------------------------------------------
+
+  /** False for an index that nobody registered. Allowed while a cache holds the session. */
+  setExData(index: number, value: unknown, call = 'SSL_SESSION_set_ex_data'): boolean {
+    if (this.#body === null) throw this.#ended(call);
+    if (!isExIndex(index)) return false;
+    this.#exData ??= [];
+    this.#exData[index] = value;
+    return true;
+  }
+
+  getExData(index: number, call = 'SSL_SESSION_get_ex_data'): unknown {
+    if (this.#body === null) throw this.#ended(call);
+    return this.#exData?.[index] ?? null;
+  }
+
+  // Words --------------------------------------------------------------------------------------------
+
+  /** How messages name this session: a number that means nothing outside this process. */
+  get label(): string {
+    return `session #${this.#serial}`;
+  }
+
+  #ended(call: string): SessionError {
+    return new SessionError(
+      'ERR_SESSION_ENDED',
+      `${call}: ${this.label} has ended: its last reference was given back${this.#history()}`,
+    );
+  }
+
+  #overFree(call: string): SessionError {
+    if (this.#body === null) {
+      return new SessionError(
+        'ERR_SESSION_OVER_FREE',
+        `${call}: ${this.label} has ended already: there is no reference left to give back${this.#history()}`,
+      );
+    }
+    return new SessionError(
+      'ERR_SESSION_OVER_FREE',
+      `${call}: the application holds no reference to ${this.label}; ` +
+        `${this.#library === 1 ? 'the one that is left belongs' : `all ${this.#library} that are left belong`} ` +
+        `to the library (a cache or a connection)${this.#history()}`,
+    );
+  }
+
+  #libraryCount(call: string): SessionError {
+    return new SessionError(
+      'ERR_SESSION_LIBRARY_COUNT',
+      `${call}: the library holds no reference to ${this.label}${this.#history()}`,
+    );
+  }
+
+  #history(): string {
+    if (this.#log !== null) return this.#log.describe();
+    return ' (TLSESSION_TRACE_REFS=1 says where each was taken and dropped)';
+  }
+
+  /** Lengths and public facts only: safe to log. */
+  toJSON(): Record<string, unknown> {
+    const body = this.#body;
+    if (body === null) return { session: this.label, ended: true };
+    return {
+      session: this.label,
+      references: { application: this.#application, library: this.#library },
+      version: body.version,
+      cipher: body.cipher,
+      timeMs: this.#timeMs,
+      timeoutSec: this.#timeoutSec,
+      idLength: body.length(Field.id),
+      masterKeyLength: body.length(Field.masterKey),
+      ticketLength: body.length(Field.ticket),
+      resumable: this.isResumable('toJSON'),
+    };
+  }
+
+  [inspectSymbol](): string {
+    return `SSL_SESSION ${JSON.stringify(this.toJSON())}`;
+  }
+}

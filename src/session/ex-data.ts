@@ -1,0 +1,113 @@
+/**
+ * Application data on sessions (CRYPTO_get_ex_new_index(3)): an index once for the program, a value a
+ * session, and callbacks when a session is made, duplicated and released.
+ */
+import type { SessionCore } from './core.ts';
+
+/** Called when a session is made. What it returns, if not undefined, becomes the value. */
+export type ExNewCallback = (session: SessionCore, index: number, argl: number, argp: unknown) => unknown;
+
+/**
+ * Called when a session is duplicated. `value` is the source's; what is returned goes to the duplicate.
+ * A callback that throws makes the duplication fail. Without a callback the value is shared.
+ */
+export type ExDupCallback = (
+  to: SessionCore,
+  from: SessionCore,
+  value: unknown,
+  index: number,
+  argl: number,
+  argp: unknown,
+) => unknown;
+
+/** Called when the last reference goes, before anything is wiped: the session can still be read. */
+export type ExFreeCallback = (
+  session: SessionCore,
+  value: unknown,
+  index: number,
+  argl: number,
+  argp: unknown,
+) => void;
+
+interface ExClass {
+  readonly argl: number;
+  readonly argp: unknown;
+  readonly onNew: ExNewCallback | null;
+  readonly onDup: ExDupCallback | null;
+  readonly onFree: ExFreeCallback | null;
+}
+
+/** Index 0 is the application data of SSL_SESSION_set_app_data and is always there. */
+const classes: ExClass[] = [{ argl: 0, argp: null, onNew: null, onDup: null, onFree: null }];
+const MAX_INDEXES = 1024;
+let anyNew = false;
+let anyDup = false;
+let anyFree = false;
+
+/** A new index, or −1 when 1,024 are taken (SSL_SESSION_get_ex_new_index(3)). Never given back. */
+export function newExIndex(
+  argl: number,
+  argp: unknown,
+  onNew: ExNewCallback | null,
+  onDup: ExDupCallback | null,
+  onFree: ExFreeCallback | null,
+): number {
+  if (classes.length >= MAX_INDEXES) return -1;
+  classes.push({ argl, argp, onNew, onDup, onFree });
+  anyNew ||= onNew !== null;
+  anyDup ||= onDup !== null;
+  anyFree ||= onFree !== null;
+  return classes.length - 1;
+}
+
+export function isExIndex(index: number): boolean {
+  return Number.isInteger(index) && index >= 0 && index < classes.length;
+}
+
+export function hasExNew(): boolean {
+  return anyNew;
+}
+
+export function hasExDup(): boolean {
+  return anyDup;
+}
+
+export function runExNew(session: SessionCore): unknown[] | null {
+  let values: unknown[] | null = null;
+  for (let index = 0; index < classes.length; index++) {
+    const { onNew, argl, argp } = classes[index] as ExClass;
+    if (onNew === null) continue;
+    const value = onNew(session, index, argl, argp);
+    if (value === undefined) continue;
+    values ??= [];
+    values[index] = value;
+  }
+  return values;
+}
+
+export function runExDup(to: SessionCore, from: SessionCore, values: readonly unknown[] | null): unknown[] {
+  const copies: unknown[] = [];
+  for (let index = 0; index < classes.length; index++) {
+    const { onDup, argl, argp } = classes[index] as ExClass;
+    const value = values?.[index];
+    const copy = onDup === null ? value : onDup(to, from, value, index, argl, argp);
+    if (copy !== undefined) copies[index] = copy;
+  }
+  return copies;
+}
+
+/** Runs every free callback even when one throws; returns what was thrown. */
+export function runExFree(session: SessionCore, values: readonly unknown[] | null): unknown[] {
+  const thrown: unknown[] = [];
+  if (!anyFree) return thrown;
+  for (let index = 0; index < classes.length; index++) {
+    const { onFree, argl, argp } = classes[index] as ExClass;
+    if (onFree === null) continue;
+    try {
+      onFree(session, values?.[index], index, argl, argp);
+    } catch (error) {
+      thrown.push(error);
+    }
+  }
+  return thrown;
+}
