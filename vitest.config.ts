@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
-    reporters: ['default'],
+    hookTimeout: 60_000,
+    reporters: ['default', './tests/support/counts-reporter.ts'],
   },
 });

@@ -9,7 +9,7 @@ import { EMPTY } from '../util/bytes.ts';
 import { SessionError } from './errors.ts';
 
 /** The byte strings of a session, in the order in which they lie in the slab. */
-export const Field = Object.freeze({
+export const Field = {
   masterKey: 0,
   id: 1,
   sidCtx: 2,
@@ -22,7 +22,7 @@ export const Field = Object.freeze({
   srpUsername: 9,
   earlySecret: 10,
   peerRpk: 11,
-});
+} as const;
 export type FieldIndex = (typeof Field)[keyof typeof Field];
 
 export const FIELD_COUNT = 12;

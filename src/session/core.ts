@@ -7,6 +7,7 @@
  * back by `free`; the session ends when both counts are zero.
  */
 import { type Clock, systemClock } from '../util/clock.ts';
+import { inspectAs } from '../util/inspect.ts';
 import {
   DEFAULT_BODY,
   Field,
@@ -38,8 +39,6 @@ let live = 0;
 export function liveSessionCount(): number {
   return live;
 }
-
-const inspectSymbol = Symbol.for('nodejs.util.inspect.custom');
 
 export class SessionCore {
   #body: SessionBody | null;
@@ -388,7 +387,7 @@ export class SessionCore {
     };
   }
 
-  [inspectSymbol](): string {
-    return `SSL_SESSION ${JSON.stringify(this.toJSON())}`;
+  static {
+    inspectAs(SessionCore, (core) => `SSL_SESSION ${JSON.stringify(core.toJSON())}`);
   }
 }

@@ -8,7 +8,7 @@
 import { DecodeError } from './errors.ts';
 
 /** Identifier octets of the universal types (X.680, 8.6), with the constructed bit where DER demands it. */
-export const DerTag = Object.freeze({
+export const DerTag = {
   boolean: 0x01,
   integer: 0x02,
   bitString: 0x03,
@@ -28,7 +28,7 @@ export const DerTag = Object.freeze({
   bmpString: 0x1e,
   sequence: 0x30,
   set: 0x31,
-});
+} as const;
 
 /** The identifier octet of `[number]` IMPLICIT over a primitive type. `number` is at most 30. */
 export function contextPrimitive(number: number): number {

@@ -18,13 +18,13 @@ export class TlsessionError extends Error {
     return 'TlsessionError';
   }
 
-  get [BRAND](): true {
-    return true;
+  static {
+    Object.defineProperty(TlsessionError.prototype, BRAND, { value: true });
   }
 
   /** True for an error of any copy of this library, also one that was loaded twice. */
   static is(value: unknown): value is TlsessionError {
-    return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+    return typeof value === 'object' && value !== null && Reflect.get(value, BRAND) === true;
   }
 }
 
@@ -141,7 +141,7 @@ const FAILURES = {
   'sign-failed': ['internal_error', 'the private key could not sign'],
   'internal-error': ['internal_error', 'an error of our own'],
   aborted: ['user_canceled', 'the handshake was given up'],
-} as const satisfies Record<string, readonly [AlertName, string]>;
+} as const;
 
 export type FailureReason = keyof typeof FAILURES;
 
@@ -151,7 +151,8 @@ export const failureReasons: readonly FailureReason[] = Object.freeze(
 
 /** The one alert that goes out for a reason. */
 export function alertFor(reason: FailureReason): number {
-  return Alert[FAILURES[reason][0]];
+  const name: AlertName = FAILURES[reason][0];
+  return Alert[name];
 }
 
 /** The sentence for a reason. */

@@ -4,7 +4,7 @@
  */
 
 /** ProtocolVersion (RFC 8446, 4.1.2 and 4.2.1). */
-export const ProtocolVersion = Object.freeze({
+export const ProtocolVersion = {
   SSL3: 0x0300,
   TLS1_0: 0x0301,
   TLS1_1: 0x0302,
@@ -13,7 +13,7 @@ export const ProtocolVersion = Object.freeze({
   DTLS1_0: 0xfeff,
   DTLS1_2: 0xfefd,
   DTLS1_BAD: 0x0100,
-});
+} as const;
 
 const VERSION_NAMES: ReadonlyMap<number, string> = new Map([
   [0x0300, 'SSLv3'],
@@ -135,13 +135,13 @@ export const cipherSuites: ReadonlyMap<number, CipherSuite> = new Map([
 ]);
 
 /** NamedGroup (RFC 8446, 4.2.7; draft-ietf-tls-ecdhe-mlkem for 0x11ec). */
-export const NamedGroup = Object.freeze({
+export const NamedGroup = {
   secp256r1: 0x0017,
   secp384r1: 0x0018,
   secp521r1: 0x0019,
   x25519: 0x001d,
   x25519mlkem768: 0x11ec,
-});
+} as const;
 
 const GROUP_NAMES: ReadonlyMap<number, string> = new Map([
   [0x0017, 'P-256'],
@@ -156,7 +156,7 @@ export function groupName(group: number): string {
 }
 
 /** SignatureScheme (RFC 8446, 4.2.3). */
-export const SignatureScheme = Object.freeze({
+export const SignatureScheme = {
   rsa_pkcs1_sha1: 0x0201,
   ecdsa_sha1: 0x0203,
   rsa_pkcs1_sha256: 0x0401,
@@ -173,7 +173,7 @@ export const SignatureScheme = Object.freeze({
   rsa_pss_pss_sha256: 0x0809,
   rsa_pss_pss_sha384: 0x080a,
   rsa_pss_pss_sha512: 0x080b,
-});
+} as const;
 
 const SCHEME_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(SignatureScheme).map(([name, value]) => [value, name]),
@@ -184,7 +184,7 @@ export function signatureSchemeName(scheme: number): string {
 }
 
 /** AlertDescription (RFC 8446, 6; RFC 5246, 7.2; RFC 7507; RFC 7301; RFC 8740 does not apply). */
-export const Alert = Object.freeze({
+export const Alert = {
   close_notify: 0,
   unexpected_message: 10,
   bad_record_mac: 20,
@@ -215,7 +215,7 @@ export const Alert = Object.freeze({
   unknown_psk_identity: 115,
   certificate_required: 116,
   no_application_protocol: 120,
-});
+} as const;
 export type AlertName = keyof typeof Alert;
 
 const ALERT_NAMES: ReadonlyMap<number, AlertName> = new Map(
