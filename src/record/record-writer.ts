@@ -1,0 +1,159 @@
+import { TlsAlertError } from '../util/errors.ts';
+import { ContentType } from '../wire/numbers.ts';
+import { HEADER_LENGTH, MAX_PLAINTEXT, type RecordProtection, TAG_LENGTH } from './protection.ts';
+
+const INITIAL_CAPACITY = 2048;
+
+/**
+ * Outgoing records in one growing buffer: header, content and tag in place. What is written in one go with
+ * one type and one key shares records, so small writes and the messages of a flight coalesce; `take` ends
+ * the open record and hands everything over for one write to the transport.
+ */
+export class RecordWriter {
+  #buffer: Uint8Array = new Uint8Array(INITIAL_CAPACITY);
+  #length = 0;
+  /** Where the open record's header begins, −1 when none is open. */
+  #open = -1;
+  #openType = 0;
+  #protection: RecordProtection | null = null;
+  #maxFragment = MAX_PLAINTEXT;
+  /** The version in the header of unprotected records: 0x0301 for a first ClientHello (RFC 8446, 5.1). */
+  headerVersion = 0x0301;
+  /** TLS 1.3 pads each record's content up to a multiple of this many bytes; 0 for no padding. */
+  paddingBlock = 0;
+
+  get protection(): RecordProtection | null {
+    return this.#protection;
+  }
+
+  /** Largest content of a record in bytes (RFC 8449; OpenSSL's max_send_fragment). */
+  set maxFragment(bytes: number) {
+    this.#maxFragment = Math.min(bytes, MAX_PLAINTEXT);
+  }
+
+  get maxFragment(): number {
+    return this.#maxFragment;
+  }
+
+  /** Bytes that wait to be taken, with those of the open record. */
+  get pending(): number {
+    return this.#length;
+  }
+
+  /** From here on records are under `protection`. What was written before stays under the old keys. */
+  setProtection(protection: RecordProtection | null): void {
+    this.#closeRecord();
+    this.#protection?.destroy();
+    this.#protection = protection;
+  }
+
+  append(type: number, bytes: Uint8Array): void {
+    let from = 0;
+    // An empty write is an empty record only for application data, where it is legal; here it is nothing.
+    while (from < bytes.length) {
+      const room = this.#roomFor(type);
+      const count = Math.min(room, bytes.length - from);
+      this.#reserve(count + TAG_LENGTH + 1);
+      this.#buffer.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), this.#length);
+      this.#length += count;
+      from += count;
+    }
+  }
+
+  /** Ends the open record, so that the next bytes begin one of their own (alerts, ChangeCipherSpec). */
+  endRecord(): void {
+    this.#closeRecord();
+  }
+
+  /**
+   * ChangeCipherSpec: never protected in TLS 1.3, where it is for middleboxes only (RFC 8446, D.4), and
+   * sent before the keys change in TLS 1.2.
+   */
+  appendChangeCipherSpec(): void {
+    this.#closeRecord();
+    this.#reserve(6);
+    this.#buffer.set([ContentType.change_cipher_spec, 3, 3, 0, 1, 1], this.#length);
+    this.#length += 6;
+  }
+
+  /** Everything written so far, as bytes that belong to the caller. Null when there is nothing. */
+  take(): Uint8Array | null {
+    this.#closeRecord();
+    const length = this.#length;
+    if (length === 0) return null;
+    const bytes = this.#buffer.subarray(0, length);
+    this.#buffer = new Uint8Array(INITIAL_CAPACITY);
+    this.#length = 0;
+    return bytes;
+  }
+
+  destroy(): void {
+    this.#protection?.destroy();
+    this.#protection = null;
+  }
+
+  #roomFor(type: number): number {
+    if (this.#open >= 0) {
+      const content = this.#length - this.#contentStart();
+      if (this.#openType === type && content < this.#maxFragment) return this.#maxFragment - content;
+      this.#closeRecord();
+    }
+    const prefix = this.#protection?.prefix ?? 0;
+    this.#reserve(HEADER_LENGTH + prefix);
+    this.#open = this.#length;
+    this.#openType = type;
+    this.#length += HEADER_LENGTH + prefix;
+    return this.#maxFragment;
+  }
+
+  #contentStart(): number {
+    return this.#open + HEADER_LENGTH + (this.#protection?.prefix ?? 0);
+  }
+
+  #closeRecord(): void {
+    const open = this.#open;
+    if (open < 0) return;
+    const protection = this.#protection;
+    const start = this.#contentStart();
+    this.#open = -1;
+    let type = this.#openType;
+    let version = this.headerVersion;
+    if (protection !== null) {
+      if (protection.isExhausted) throw TlsAlertError.local('record-limit');
+      version = 0x0303;
+      if (protection.version === 0x0304) {
+        this.#reserve(1 + TAG_LENGTH);
+        this.#buffer[this.#length++] = type;
+        if (this.paddingBlock > 0) this.#pad(start);
+        type = ContentType.application_data;
+      }
+      this.#reserve(TAG_LENGTH);
+      protection.seal(type, this.#buffer, start, this.#length);
+      this.#length += TAG_LENGTH;
+    }
+    const length = this.#length - open - HEADER_LENGTH;
+    const buffer = this.#buffer;
+    buffer[open] = type;
+    buffer[open + 1] = version >> 8;
+    buffer[open + 2] = version;
+    buffer[open + 3] = length >> 8;
+    buffer[open + 4] = length;
+  }
+
+  #pad(start: number): void {
+    const content = this.#length - start - 1;
+    const target = Math.min(Math.ceil(content / this.paddingBlock) * this.paddingBlock, this.#maxFragment);
+    const zeros = Math.max(0, target - content);
+    this.#reserve(zeros + TAG_LENGTH);
+    this.#buffer.fill(0, this.#length, this.#length + zeros);
+    this.#length += zeros;
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Every bound of the engine, in one table. A number here is what a peer can make this end spend; each is
+ * checked where it is used, and tested. All may be given per connection.
+ */
+export interface Limits {
+  /** Largest handshake message in bytes, of any type but those with a limit of their own below. */
+  readonly handshakeMessageBytes: number;
+  /** Largest Certificate or CompressedCertificate message in bytes, before and after expansion. */
+  readonly certificateMessageBytes: number;
+  /** Records in a row that carry nothing (no plaintext, or a ChangeCipherSpec that is ignored). */
+  readonly emptyRecords: number;
+  /** Warning alerts in a row without application data between them. */
+  readonly warningAlerts: number;
+  /** KeyUpdate messages in a row without application data between them. */
+  readonly keyUpdates: number;
+  /** NewSessionTicket messages that a client takes from one connection. */
+  readonly tickets: number;
+  /** Bytes of refused early data that a server skips, beyond what it allowed in its tickets. */
+  readonly skippedEarlyDataBytes: number;
+  /** Pre-shared key identities that a server tries from one ClientHello. */
+  readonly pskIdentities: number;
+  /** Bytes kept while the handshake waits for a job. The transport should stop reading long before. */
+  readonly pendingInputBytes: number;
+  /** Application bytes buffered while they cannot be sent yet (before the handshake is done). */
+  readonly pendingOutputBytes: number;
+  /** Records under one AES-GCM key (RFC 8446, 5.5: 2^24.5 full-sized). ChaCha20-Poly1305 ends at 2^48. */
+  readonly recordsPerAesKey: number;
+}
+
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  handshakeMessageBytes: 65_536,
+  certificateMessageBytes: 102_400,
+  emptyRecords: 32,
+  warningAlerts: 4,
+  keyUpdates: 32,
+  tickets: 64,
+  skippedEarlyDataBytes: 16_384,
+  pskIdentities: 4,
+  pendingInputBytes: 1_048_576,
+  pendingOutputBytes: 1_048_576,
+  recordsPerAesKey: 2 ** 24,
+});
