@@ -4,8 +4,8 @@ import type { CipherSuite } from '../util/registries.ts';
 /** Longest plaintext of a record (RFC 8446, 5.1). */
 export const MAX_PLAINTEXT = 16_384;
 /** Longest protected record in TLS 1.3 (5.2) and TLS 1.2 (RFC 5246, 6.2.3). */
-export const MAX_CIPHERTEXT_13 = MAX_PLAINTEXT + 256;
-export const MAX_CIPHERTEXT_12 = MAX_PLAINTEXT + 2048;
+export const MAX_CIPHERTEXT_13 = 16_640;
+export const MAX_CIPHERTEXT_12 = 18_432;
 export const HEADER_LENGTH = 5;
 export const TAG_LENGTH = 16;
 

@@ -3,6 +3,7 @@ import { TlsAlertError } from '../util/errors.ts';
 import type { Limits } from '../util/limits.ts';
 import { Alert } from '../util/registries.ts';
 import { ContentType } from '../wire/numbers.ts';
+import { InputBuffer } from './input-buffer.ts';
 import {
   HEADER_LENGTH,
   MAX_CIPHERTEXT_12,
@@ -21,8 +22,7 @@ export class RecordReader {
   type = 0;
   payload: Uint8Array = EMPTY;
 
-  #input: Uint8Array = EMPTY;
-  #position = 0;
+  readonly #input: InputBuffer = new InputBuffer();
   /** The beginning of a record whose end has not arrived. */
   #staged: Uint8Array = EMPTY;
   #stagedLength = 0;
@@ -79,37 +79,22 @@ export class RecordReader {
     this.#skipPlainAppData = false;
   }
 
+  /** Borrowed until `keepRest`. */
   push(chunk: Uint8Array): void {
-    const rest = this.#input.length - this.#position;
-    if (rest === 0) {
-      this.#input = chunk;
-      this.#position = 0;
-      return;
-    }
-    if (rest + chunk.length > this.#limits.pendingInputBytes) {
+    if (this.#input.available + chunk.length > this.#limits.pendingInputBytes && this.#input.available > 0) {
       throw TlsAlertError.local('internal-error', 'too much input while the handshake waits');
     }
-    const joined = new Uint8Array(rest + chunk.length);
-    joined.set(this.#input.subarray(this.#position));
-    joined.set(chunk, rest);
-    this.#input = joined;
-    this.#position = 0;
+    this.#input.push(chunk);
   }
 
   /** Copies what has not been read, so that the caller may reuse its buffer. */
   keepRest(): void {
-    if (this.#position === this.#input.length) {
-      this.#input = EMPTY;
-      this.#position = 0;
-      return;
-    }
-    this.#input = this.#input.slice(this.#position);
-    this.#position = 0;
+    this.#input.keep();
   }
 
   /** Whether the stream stopped inside a record. */
   get hasPartialRecord(): boolean {
-    return this.#stagedLength > 0 || this.#position < this.#input.length;
+    return this.#stagedLength > 0 || this.#input.available > 0;
   }
 
   /** The next record with content, in `type` and `payload`. False when more input is needed. */
@@ -125,21 +110,21 @@ export class RecordReader {
     this.#protection?.destroy();
     this.#protection = null;
     this.#staged.fill(0);
-    this.#input = EMPTY;
-    this.#position = 0;
+    this.#input.clear();
     this.payload = EMPTY;
   }
 
   /** One whole record with its header, or null. Partial ones are gathered in a buffer of their own. */
   #frame(): Uint8Array | null {
-    const available = this.#input.length - this.#position;
+    const input = this.#input;
+    const available = input.available;
     if (available === 0) return null;
     if (this.#stagedLength === 0 && available >= HEADER_LENGTH) {
-      const length = HEADER_LENGTH + this.#checkHeader(this.#input, this.#position);
+      const at = input.position;
+      const length = HEADER_LENGTH + this.#checkHeader(input.data, at);
       if (available >= length) {
-        const record = this.#input.subarray(this.#position, this.#position + length);
-        this.#position += length;
-        return record;
+        input.position = at + length;
+        return input.data.subarray(at, at + length);
       }
     }
     if (!this.#stage(HEADER_LENGTH)) {
@@ -157,15 +142,16 @@ export class RecordReader {
   #stage(length: number): boolean {
     const missing = length - this.#stagedLength;
     if (missing <= 0) return true;
-    const count = Math.min(missing, this.#input.length - this.#position);
+    const input = this.#input;
+    const count = Math.min(missing, input.available);
     if (this.#staged.length < this.#stagedLength + count) {
       const larger = new Uint8Array(Math.max(length, 64));
       larger.set(this.#staged.subarray(0, this.#stagedLength));
       this.#staged = larger;
     }
-    this.#staged.set(this.#input.subarray(this.#position, this.#position + count), this.#stagedLength);
+    this.#staged.set(input.data.subarray(input.position, input.position + count), this.#stagedLength);
     this.#stagedLength += count;
-    this.#position += count;
+    input.position += count;
     return count === missing;
   }
 

@@ -1,15 +1,15 @@
 /** The numbers of the protocol that are not in `util/registries`: they mean something on the wire only. */
 
 /** ContentType (RFC 8446, 5.1). */
-export const ContentType = Object.freeze({
+export const ContentType = {
   change_cipher_spec: 20,
   alert: 21,
   handshake: 22,
   application_data: 23,
-});
+} as const;
 
 /** HandshakeType (RFC 8446, 4; RFC 5246, 7.4; RFC 6066; RFC 8879). */
-export const HandshakeType = Object.freeze({
+export const HandshakeType = {
   hello_request: 0,
   client_hello: 1,
   server_hello: 2,
@@ -27,7 +27,7 @@ export const HandshakeType = Object.freeze({
   key_update: 24,
   compressed_certificate: 25,
   message_hash: 254,
-});
+} as const;
 
 const MESSAGE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(HandshakeType).map(([name, value]) => [value, name]),
@@ -38,7 +38,7 @@ export function messageName(type: number): string {
 }
 
 /** ExtensionType (RFC 8446, 4.2, and the RFCs named in `extension/`). */
-export const ExtensionType = Object.freeze({
+export const ExtensionType = {
   server_name: 0,
   status_request: 5,
   supported_groups: 10,
@@ -61,7 +61,7 @@ export const ExtensionType = Object.freeze({
   signature_algorithms_cert: 50,
   key_share: 51,
   renegotiation_info: 0xff01,
-});
+} as const;
 
 const EXTENSION_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(ExtensionType).map(([name, value]) => [value, name]),
@@ -72,7 +72,7 @@ export function extensionName(type: number): string {
 }
 
 /** PskKeyExchangeMode (RFC 8446, 4.2.9). */
-export const PskMode = Object.freeze({ psk_ke: 0, psk_dhe_ke: 1 });
+export const PskMode = { psk_ke: 0, psk_dhe_ke: 1 } as const;
 
 /** A GREASE value (RFC 8701): 0x0a0a, 0x1a1a, … */
 export function isGrease(value: number): boolean {
