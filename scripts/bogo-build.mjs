@@ -20,11 +20,22 @@ const BINARY_PACKAGES = [
 const GO_ROOT = 'usr/lib/go-1.19';
 const GO_LIBRARIES = 'usr/share/gocode/src/golang.org/x';
 
+/** @typedef {(line: string) => void} Say */
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @param {import('node:child_process').ExecFileSyncOptions} options
+ */
 function run(program, args, options = {}) {
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
 }
 
-/** apt with lists and a cache of its own, so that the system's configuration is neither needed nor changed. */
+/**
+ * apt with lists and a cache of its own, so that the system's configuration is neither needed nor changed.
+ * @param {string} cache
+ * @returns {(args: string[], cwd: string) => void}
+ */
 function privateApt(cache) {
   const state = join(cache, 'apt');
   mkdirSync(join(state, 'lists/partial'), { recursive: true });
@@ -45,6 +56,10 @@ function privateApt(cache) {
   return (args, cwd) => run('apt-get', [...options, '-qq', ...args], { cwd });
 }
 
+/**
+ * @param {string} cache
+ * @param {Say} say
+ */
 function fetchPackages(cache, say) {
   const packages = join(cache, 'packages');
   if (existsSync(packages)) return packages;
@@ -60,6 +75,11 @@ function fetchPackages(cache, say) {
   return packages;
 }
 
+/**
+ * @param {string} cache
+ * @param {string} packages
+ * @param {Say} say
+ */
 function unpack(cache, packages, say) {
   const unpacked = join(cache, 'unpacked');
   if (existsSync(unpacked)) return unpacked;
@@ -88,6 +108,7 @@ function unpack(cache, packages, say) {
   return unpacked;
 }
 
+/** @param {string} root */
 function goModule(root) {
   const libraries = ['crypto', 'sys'];
   const requires = libraries.map((name) => `require golang.org/x/${name} v0.0.0`);
@@ -99,6 +120,11 @@ function goModule(root) {
   );
 }
 
+/**
+ * @param {string} cache
+ * @param {string} unpacked
+ * @param {Say} say
+ */
 function buildRunner(cache, unpacked, say) {
   const runner = join(cache, 'runner.test');
   if (existsSync(runner)) return runner;
@@ -125,7 +151,12 @@ function buildRunner(cache, unpacked, say) {
   return runner;
 }
 
-/** The compiled forwarder, or null where there is no C compiler. */
+/**
+ * The compiled forwarder, or null where there is no C compiler.
+ * @param {string} cache
+ * @param {string} source
+ * @param {Say} say
+ */
 function buildForwarder(cache, source, say) {
   const forwarder = join(cache, 'forward');
   if (existsSync(forwarder) && statSync(forwarder).mtimeMs > statSync(source).mtimeMs) return forwarder;
@@ -133,7 +164,7 @@ function buildForwarder(cache, source, say) {
     run('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', forwarder, source]);
     return forwarder;
   } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
     say('no C compiler: every test starts a Node process of its own');
     return null;
   }
@@ -142,7 +173,7 @@ function buildForwarder(cache, source, say) {
 /**
  * @param {string} cache a directory of its own
  * @param {string} forwarderSource
- * @param {(line: string) => void} say
+ * @param {Say} say
  * @returns {{runner: string, resources: string, forwarder: string | null}} paths: the runner, the
  *   directory that it runs in (its certificates), the forwarder
  */

@@ -29,14 +29,16 @@ const update = args.includes('--update');
 const pattern = args.find((arg) => !arg.startsWith('--'));
 const workers = Number(process.env.BOGO_WORKERS ?? 3 * availableParallelism());
 
-const say = (line) => console.log(line);
+/** @typedef {Record<string, string | undefined>} Env */
+/** @typedef {{PASSED: string[], FAILED: string[], UNIMPLEMENTED: string[]}} Outcome */
+/** @typedef {{passed: number, failed: number, unimplemented: number, sessions: number, earlyData: number, unimplementedByFlag: Record<string, number>}} Summary */
+
+const say = (/** @type {string} */ line) => console.log(line);
 
 /** What a name tells of a test. */
 const SESSIONS = /Resum|Session|Ticket|PSK|ExtendedMasterSecret|EMS|EarlyData|0RTT|0-RTT/i;
-const categories = {
-  sessions: (name) => SESSIONS.test(name),
-  earlyData: (name) => name.includes('EarlyData'),
-};
+const isSessions = (/** @type {string} */ name) => SESSIONS.test(name);
+const isEarlyData = (/** @type {string} */ name) => name.includes('EarlyData');
 
 async function bundleShim() {
   const outfile = join(cache, 'shim.mjs');
@@ -56,12 +58,17 @@ async function bundleShim() {
   return outfile;
 }
 
-/** Long-lived shim processes; each is replaced when it ends or falls silent. */
+/**
+ * Long-lived shim processes; each is replaced when it ends or falls silent.
+ * @param {string} bundle
+ * @param {Env} env
+ */
 function startPool(bundle, env) {
   const directory = mkdtempSync(join(tmpdir(), 'bogo-'));
+  /** @type {Map<number, {child: import('node:child_process').ChildProcess, heard: number}>} */
   const running = new Map();
   let closing = false;
-  const start = (index) => {
+  const start = (/** @type {number} */ index) => {
     const socket = join(directory, `${index}.sock`);
     rmSync(socket, { force: true });
     const child = fork(bundle, ['--pool', socket], {
@@ -95,9 +102,17 @@ function startPool(bundle, env) {
   };
 }
 
-/** Runs the runner and gathers what it says. */
+/**
+ * Runs the runner and gathers what it says.
+ * @param {string} runner
+ * @param {string} resources
+ * @param {string} shimPath
+ * @param {Env} env
+ */
 async function runSuite(runner, resources, shimPath, env) {
+  /** @type {Outcome} */
   const outcome = { PASSED: [], FAILED: [], UNIMPLEMENTED: [] };
+  /** @type {{name: string, lines: string[]}[]} */
   const failures = [];
   const runnerArgs = [
     ...['-shim-path', shimPath],
@@ -118,11 +133,12 @@ async function runSuite(runner, resources, shimPath, env) {
   const count = () =>
     `${outcome.PASSED.length} passed, ${outcome.FAILED.length} failed, ${outcome.UNIMPLEMENTED.length} unimplemented`;
   const progress = setInterval(() => say(`… ${count()}`), PROGRESS_MS);
+  /** @type {{name: string, lines: string[]} | null} */
   let failure = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const [, status, name] = /^(PASSED|FAILED|UNIMPLEMENTED) \((.*)\)$/.exec(line) ?? [];
-    if (status !== undefined) {
-      outcome[status].push(name);
+    if (status !== undefined && name !== undefined) {
+      outcome[/** @type {keyof Outcome} */ (status)].push(name);
       failure = status === 'FAILED' ? { name, lines: [] } : null;
       if (failure !== null) failures.push(failure);
     } else if (failure !== null) failure.lines.push(line);
@@ -131,7 +147,9 @@ async function runSuite(runner, resources, shimPath, env) {
   return { outcome, failures, line: count() };
 }
 
+/** @param {string} file */
 function countFlags(file) {
+  /** @type {Record<string, number>} */
   const counts = {};
   for (const flag of readFileSync(file, 'utf8').split('\n')) {
     if (flag !== '') counts[flag] = (counts[flag] ?? 0) + 1;
@@ -139,24 +157,31 @@ function countFlags(file) {
   return Object.fromEntries(Object.entries(counts).sort(([, a], [, b]) => b - a));
 }
 
-function summarise(outcome, flags) {
-  const figures = {
+/**
+ * @param {Outcome} outcome
+ * @param {Record<string, number>} unimplementedByFlag
+ * @returns {Summary}
+ */
+function summarise(outcome, unimplementedByFlag) {
+  return {
     passed: outcome.PASSED.length,
     failed: outcome.FAILED.length,
     unimplemented: outcome.UNIMPLEMENTED.length,
+    sessions: outcome.PASSED.filter(isSessions).length,
+    earlyData: outcome.PASSED.filter(isEarlyData).length,
+    unimplementedByFlag,
   };
-  for (const [category, matches] of Object.entries(categories)) {
-    figures[category] = outcome.PASSED.filter(matches).length;
-  }
-  return { ...figures, unimplementedByFlag: flags };
 }
 
-/** Says what is worse than the kept figures; empty when nothing is. */
+/**
+ * Says what is worse than the kept figures; empty when nothing is.
+ * @param {Summary} summary
+ */
 function compare(summary) {
   const expected = JSON.parse(readFileSync(expectedFile, 'utf8'));
   const worse = [];
   if (summary.failed > 0) worse.push(`${summary.failed} failed`);
-  for (const figure of ['passed', ...Object.keys(categories)]) {
+  for (const figure of /** @type {const} */ (['passed', 'sessions', 'earlyData'])) {
     if (summary[figure] < expected[figure]) {
       worse.push(`${figure}: ${summary[figure]}, expected at least ${expected[figure]}`);
     }
@@ -169,16 +194,16 @@ async function main() {
   const bundle = await bundleShim();
   const unimplementedFile = join(cache, 'unimplemented.txt');
   writeFileSync(unimplementedFile, '');
+  /** @type {Env} */
   const env = { BOGO_UNIMPLEMENTED: unimplementedFile };
 
-  const forward = forwarder !== null && process.env.BOGO_NO_FORWARD === undefined;
-  let shimPath = forwarder;
-  if (!forward) {
+  let shimPath = process.env.BOGO_NO_FORWARD === undefined ? forwarder : null;
+  const pool = shimPath === null ? null : startPool(bundle, env);
+  if (shimPath === null) {
     shimPath = join(cache, 'shim.sh');
     writeFileSync(shimPath, `#!/bin/sh\nexec "${process.execPath}" "${bundle}" "$@"\n`);
     chmodSync(shimPath, 0o755);
   }
-  const pool = forward ? startPool(bundle, env) : null;
   if (pool !== null) Object.assign(env, { BOGO_POOL: pool.directory, BOGO_WORKERS: String(workers) });
 
   const began = Date.now();

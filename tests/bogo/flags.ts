@@ -139,7 +139,7 @@ const KNOWN = {
   // Encrypted ClientHello never gives another name.
   'allow-hint-mismatch': 'switch',
   'expect-no-ech-name-override': 'switch',
-} as const satisfies Record<string, Kind>;
+} as const;
 
 type KnownFlag = keyof typeof KNOWN;
 
@@ -270,7 +270,7 @@ function parseNumber(flag: string, text: string): number {
 }
 
 function setFlag(draft: Draft, flag: KnownFlag, text: string | null): void {
-  const kind = KNOWN[flag];
+  const kind: Kind = KNOWN[flag];
   if (text === null) draft[flag] = true;
   else if (kind === 'number') draft[flag] = parseNumber(flag, text);
   else if (kind === 'numbers') draft[flag] = [...(draft[flag] as number[]), parseNumber(flag, text)];
