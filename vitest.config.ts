@@ -6,6 +6,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    setupFiles: ['tests/support/live-sessions.ts'],
     reporters: ['default', './tests/support/counts-reporter.ts'],
   },
 });

@@ -2,7 +2,8 @@ import { appendFileSync } from 'node:fs';
 import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 
 /**
- * Closes a run with one plain line, `N passed, N failed, N skipped`, for scripts to read. With
+ * Says why tests were skipped, by the `[skipped: why]` in their titles, and closes a run with one plain line,
+ * `N passed, N failed, N skipped`, for scripts to read. With
  * TLSESSION_COUNTS set to a file's path the line goes there instead: `.ci/run` adds up several runs and
  * prints one such line for all.
  */
@@ -13,13 +14,18 @@ export default class CountsReporter implements Reporter {
     reason: TestRunEndReason,
   ): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
+    const reasons = new Map<string, number>();
     for (const module of modules) {
       let failedHere = 0;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === 'failed') failedHere += 1;
         else if (state === 'passed') counts.passed += 1;
-        else counts.skipped += 1;
+        else {
+          counts.skipped += 1;
+          const reason = /\[skipped: (.+?)\]/.exec(test.fullName)?.[1] ?? 'no reason in its title';
+          reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+        }
       }
       // A file that does not load, or whose hook fails, fails without a failed test in it.
       if (failedHere === 0 && module.state() === 'failed') failedHere = 1;
@@ -28,6 +34,7 @@ export default class CountsReporter implements Reporter {
     counts.failed += unhandledErrors.length;
     if (counts.failed === 0 && reason !== 'passed') counts.failed = 1;
 
+    for (const [reason, count] of reasons) process.stdout.write(`SKIPPED ${count}: ${reason}\n`);
     const line = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`;
     const file = process.env['TLSESSION_COUNTS'];
     if (file) appendFileSync(file, line);
