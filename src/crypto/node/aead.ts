@@ -1,0 +1,120 @@
+import {
+  type CipherGCM,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type DecipherGCM,
+  getCiphers,
+  type KeyObject,
+} from 'node:crypto';
+import type { AeadName } from '../../util/registries.ts';
+import type { AeadKey } from '../provider.ts';
+import { plain } from './plain.ts';
+
+const TAG_LENGTH = 16;
+const NONCE_LENGTH = 12;
+const OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH });
+
+export function aeadKeyLength(aead: AeadName): number {
+  return aead === 'aes-128-gcm' ? 16 : 32;
+}
+
+/** node:crypto's types know GCM and ChaCha20 by separate overloads; the calls made here are the same. */
+function encryptor(aead: AeadName, key: KeyObject, nonce: Uint8Array): CipherGCM {
+  return aead === 'chacha20-poly1305'
+    ? (createCipheriv(aead, key, nonce, OPTIONS) as CipherGCM)
+    : createCipheriv(aead, key, nonce, OPTIONS);
+}
+
+function decryptor(aead: AeadName, key: KeyObject, nonce: Uint8Array): DecipherGCM {
+  return aead === 'chacha20-poly1305'
+    ? (createDecipheriv(aead, key, nonce, OPTIONS) as DecipherGCM)
+    : createDecipheriv(aead, key, nonce, OPTIONS);
+}
+
+/** The key is imported once: a raw key given to every record costs up to four times as much. */
+export class NodeAeadKey implements AeadKey {
+  readonly #aead: AeadName;
+  #key: KeyObject | null;
+
+  constructor(aead: AeadName, key: Uint8Array) {
+    if (key.length !== aeadKeyLength(aead)) {
+      throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
+    }
+    this.#aead = aead;
+    this.#key = createSecretKey(key);
+  }
+
+  sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+    if (this.#key === null) throw new TypeError('the AEAD key is destroyed');
+    if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
+    if (start > end || end + TAG_LENGTH > buffer.length) throw new RangeError('no room for the tag');
+    const cipher = encryptor(this.#aead, this.#key, nonce);
+    cipher.setAAD(aad);
+    buffer.set(cipher.update(buffer.subarray(start, end)), start);
+    cipher.final();
+    buffer.set(cipher.getAuthTag(), end);
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+    if (this.#key === null) throw new TypeError('the AEAD key is destroyed');
+    if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
+    const end = sealed.length - TAG_LENGTH;
+    if (end < 0) return null;
+    const decipher = decryptor(this.#aead, this.#key, nonce);
+    decipher.setAAD(aad);
+    decipher.setAuthTag(sealed.subarray(end));
+    const opened = decipher.update(sealed.subarray(0, end));
+    try {
+      decipher.final();
+    } catch {
+      opened.fill(0);
+      return null;
+    }
+    return plain(opened);
+  }
+
+  destroy(): void {
+    this.#key = null;
+  }
+}
+
+const available: ReadonlySet<string> = new Set(getCiphers());
+
+export function nodeSupportsAead(aead: AeadName): boolean {
+  return available.has(aead);
+}
+
+function cbcName(key: Uint8Array, iv: Uint8Array): 'aes-128-cbc' | 'aes-256-cbc' {
+  if (iv.length !== 16) throw new RangeError('an IV for AES-CBC is 16 bytes');
+  if (key.length === 16) return 'aes-128-cbc';
+  if (key.length === 32) return 'aes-256-cbc';
+  throw new RangeError(`a key for AES-CBC is 16 or 32 bytes here, not ${key.length}`);
+}
+
+function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(head.length + tail.length);
+  whole.set(head);
+  whole.set(tail, head.length);
+  head.fill(0);
+  tail.fill(0);
+  return whole;
+}
+
+export function nodeCbcEncrypt(key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const cipher = createCipheriv(cbcName(key, iv), key, iv);
+  return joined(cipher.update(plaintext), cipher.final());
+}
+
+export function nodeCbcDecrypt(key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
+  const decipher = createDecipheriv(cbcName(key, iv), key, iv);
+  const head = decipher.update(ciphertext);
+  let tail: Uint8Array;
+  try {
+    tail = decipher.final();
+  } catch {
+    head.fill(0);
+    return null;
+  }
+  return joined(head, tail);
+}

@@ -1,0 +1,4 @@
+import { nodeProvider } from '../../src/crypto/node/index.ts';
+import { describeProvider } from './provider.ts';
+
+describeProvider(nodeProvider);
