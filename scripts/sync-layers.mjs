@@ -11,6 +11,8 @@ const wanted = text.replace(marks, (_, open, close) => `${open}${layersAsMarkdow
 if (!process.argv.includes('--check')) {
   writeFileSync(path, wanted);
 } else if (wanted !== text) {
-  console.error('ARCHITECTURE.md does not quote the layer table: run `node scripts/sync-layers.mjs` and commit');
+  console.error(
+    'ARCHITECTURE.md does not quote the layer table: run `node scripts/sync-layers.mjs` and commit',
+  );
   process.exitCode = 1;
 }
