@@ -5,7 +5,8 @@
  *
  *     slab = 12 × uint24 (where each field ends, little-endian) ‖ field 0 ‖ field 1 ‖ …
  */
-import { EMPTY } from '../util/bytes.ts';
+import { copyBytes, EMPTY, utf8 } from '../util/bytes.ts';
+import { UsageError } from '../util/errors.ts';
 import { SessionError } from './errors.ts';
 
 /** The byte strings of a session, in the order in which they lie in the slab. */
@@ -35,9 +36,9 @@ export const FIELD_LIMITS: readonly number[] = Object.freeze([
   32, // id
   32, // sidCtx
   0xffff, // hostname
-  255, // alpn: one protocol name
+  0xffff, // alpn: one protocol name; 255 on the wire, more by SSL_SESSION_set1_alpn_selected
   0xffff, // ticket
-  0xffff, // ticketAppdata
+  0x10_0000, // ticketAppdata: the application's own
   0xffff, // pskHint
   0xffff, // pskIdentity
   0xffff, // srpUsername
@@ -87,6 +88,35 @@ export interface SessionBindings {
   readonly clientAuth: Uint8Array;
   /** When the peer was first authenticated, in milliseconds since 1970: kept over a chain of resumptions. */
   readonly authenticatedAtMs: number;
+}
+
+/** What a binding may hold at most, in bytes: what its vector in the envelope can carry. */
+const BINDING_LIMIT = 255;
+
+/** A frozen copy that shares no array. @throws {UsageError} `ERR_SESSION_BINDINGS` */
+export function copyBindings(from: SessionBindings): SessionBindings {
+  const { host, port, trust, clientAuth, authenticatedAtMs } = from;
+  if (host !== null && (host === '' || utf8(host).length > BINDING_LIMIT)) {
+    throw badBindings(`host is null or 1 to ${BINDING_LIMIT} bytes`);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff) throw badBindings('port is 0 to 65535');
+  if (trust.length > BINDING_LIMIT || clientAuth.length > BINDING_LIMIT) {
+    throw badBindings(`trust and clientAuth are digests, of at most ${BINDING_LIMIT} bytes`);
+  }
+  if (!Number.isSafeInteger(authenticatedAtMs) || authenticatedAtMs < 0) {
+    throw badBindings('authenticatedAtMs is a whole number of milliseconds since 1970');
+  }
+  return Object.freeze({
+    host,
+    port,
+    trust: copyBytes(trust),
+    clientAuth: copyBytes(clientAuth),
+    authenticatedAtMs,
+  });
+}
+
+function badBindings(what: string): UsageError {
+  return new UsageError('ERR_SESSION_BINDINGS', `bindings of a session: ${what}`);
 }
 
 /** Numbers of a body, with the defaults of SSL_SESSION_new. */
@@ -262,6 +292,29 @@ export function packFields(fields: FieldValues): Uint8Array {
       else slab.set(value, at);
       at += value.length;
     }
+    slab[i * 3] = at;
+    slab[i * 3 + 1] = at >> 8;
+    slab[i * 3 + 2] = at >> 16;
+  }
+  return slab;
+}
+
+/** As `packFields`, with each value given as a range of one source. @throws {SessionError} as `packFields`. */
+export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Array): Uint8Array {
+  let total = HEADER;
+  for (let i = 0; i < FIELD_COUNT; i++) {
+    const length = (ends[i] as number) - (starts[i] as number);
+    if (length > (FIELD_LIMITS[i] as number)) throw tooLong(i, length);
+    total += length;
+  }
+  const slab = new Uint8Array(total);
+  let at = HEADER;
+  for (let i = 0; i < FIELD_COUNT; i++) {
+    const start = starts[i] as number;
+    const length = (ends[i] as number) - start;
+    if (length <= 48) for (let j = 0; j < length; j++) slab[at + j] = source[start + j] as number;
+    else slab.set(source.subarray(start, start + length), at);
+    at += length;
     slab[i * 3] = at;
     slab[i * 3 + 1] = at >> 8;
     slab[i * 3 + 2] = at >> 16;

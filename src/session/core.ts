@@ -7,8 +7,10 @@
  * back by `free`; the session ends when both counts are zero.
  */
 import { type Clock, systemClock } from '../util/clock.ts';
+import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import {
+  copyBindings,
   DEFAULT_BODY,
   Field,
   type FieldIndex,
@@ -17,7 +19,7 @@ import {
   type SessionBody,
 } from './body.ts';
 import { SessionError } from './errors.ts';
-import { hasExDup, hasExNew, isExIndex, runExDup, runExFree, runExNew } from './ex-data.ts';
+import { hasExNew, isExIndex, runExDup, runExFree, runExNew } from './ex-data.ts';
 import { type ReferenceLog, startLog } from './tracing.ts';
 
 /** The timeout of SSL_SESSION_new, in seconds: 5 minutes and 4 seconds. */
@@ -40,6 +42,15 @@ export function liveSessionCount(): number {
   return live;
 }
 
+function throwCollected(thrown: readonly unknown[]): void {
+  if (thrown.length === 1) throw thrown[0];
+  if (thrown.length > 1) throw new AggregateError(thrown, 'several ex_data free callbacks threw');
+}
+
+function badTime(call: string, what: string): UsageError {
+  return new UsageError('ERR_SESSION_TIME', `${call}: ${what}`);
+}
+
 export class SessionCore {
   #body: SessionBody | null;
   #application = 1;
@@ -59,6 +70,8 @@ export class SessionCore {
   /**
    * Takes over one sharer of `body`. The new session has one reference, the application's.
    * `call` names what made it, for the trace.
+   * @throws what an ex_data new callback throws; then nothing was made, the body's sharer is given back and
+   * the free callbacks saw what the earlier ones had put there.
    */
   constructor(body: SessionBody, timeMs: number, call: string) {
     this.#body = body;
@@ -67,7 +80,18 @@ export class SessionCore {
     this.#log = startLog(this, `session #${this.#serial}`);
     if (this.#log !== null) this.#log.note('taken', 'application', call);
     live++;
-    if (hasExNew()) this.#exData = runExNew(this);
+    if (hasExNew()) this.#runNewCallbacks(call);
+  }
+
+  #runNewCallbacks(call: string): void {
+    try {
+      runExNew(this);
+    } catch (error) {
+      this.#application = 0;
+      if (this.#log !== null) this.#log.note('dropped', 'application', call);
+      this.#end();
+      throw error;
+    }
   }
 
   /** SSL_SESSION_new(3): everything zero but timeout 304 s, time now, verify result 1, one reference. */
@@ -94,15 +118,19 @@ export class SessionCore {
     const copy = new SessionCore(body, this.#timeMs, call);
     copy.#timeoutSec = this.#timeoutSec;
     copy.#notResumable = this.#notResumable;
-    if (this.#exData !== null || hasExDup()) {
-      try {
-        copy.#exData = runExDup(copy, this, this.#exData);
-      } catch (error) {
-        copy.free(call);
-        throw error;
-      }
-    }
+    if (this.#exData !== null) this.#dupExData(copy, this.#exData, call);
     return copy;
+  }
+
+  #dupExData(copy: SessionCore, values: readonly unknown[], call: string): void {
+    try {
+      runExDup(copy, this, values);
+    } catch (error) {
+      copy.#application = 0;
+      if (copy.#log !== null) copy.#log.note('dropped', 'application', call);
+      copy.#end();
+      throw error;
+    }
   }
 
   // References ---------------------------------------------------------------------------------------
@@ -125,12 +153,13 @@ export class SessionCore {
     if (this.#application === 0) throw this.#overFree(call);
     this.#application--;
     if (this.#log !== null) this.#log.note('dropped', 'application', call);
-    if (this.#application === 0 && this.#library === 0) this.#end();
+    if (this.#application === 0 && this.#library === 0) throwCollected(this.#end());
   }
 
-  /** One more reference of the library's own. */
+  /** One more reference of the library's own. @throws {SessionError} at the largest count, or at the end. */
   retain(call: string): void {
     if (this.#body === null || this.#ending) throw this.#ended(call);
+    if (this.#application + this.#library >= MAX_REFERENCES) throw this.#tooMany(call);
     this.#library++;
     if (this.#log !== null) this.#log.note('taken', 'library', call);
   }
@@ -140,7 +169,7 @@ export class SessionCore {
     if (this.#library === 0) throw this.#libraryCount(call);
     this.#library--;
     if (this.#log !== null) this.#log.note('dropped', 'library', call);
-    if (this.#application === 0 && this.#library === 0) this.#end();
+    if (this.#application === 0 && this.#library === 0) throwCollected(this.#end());
   }
 
   /** A reference of the library's becomes the application's: a callback that takes ownership. */
@@ -189,17 +218,17 @@ export class SessionCore {
     session.#application = count;
   }
 
-  #end(): void {
+  /** Returns what the free callbacks threw, after everything is wiped. */
+  #end(): readonly unknown[] {
     this.#ending = true;
-    const thrown = runExFree(this, this.#exData);
+    const thrown = runExFree(this);
     const body = this.#body as SessionBody;
     this.#body = null;
     this.#exData = null;
     this.#timeMs = 0;
     live--;
     body.release();
-    if (thrown.length === 1) throw thrown[0];
-    if (thrown.length > 1) throw new AggregateError(thrown, 'several ex_data free callbacks threw');
+    return thrown;
   }
 
   // The body -----------------------------------------------------------------------------------------
@@ -237,14 +266,20 @@ export class SessionCore {
     return this.body(call).copy(field);
   }
 
+  /** `chain` is as the peer sent it, its first certificate being `peer`; null when only the leaf is known. */
   setPeer(peer: PeerCertificate | null, chain: readonly PeerCertificate[] | null, call: string): void {
+    if (chain !== null && (peer === null || chain[0] !== peer)) {
+      throw new UsageError('ERR_SESSION_CHAIN', `${call}: a chain begins with the peer's own certificate`);
+    }
     const body = this.ownBody(call);
     body.peer = peer;
     body.chain = chain === null ? null : Object.freeze([...chain]);
   }
 
+  /** Keeps a copy. @throws {UsageError} `ERR_SESSION_BINDINGS` for what no envelope could hold. */
   setBindings(bindings: SessionBindings | null, call: string): void {
-    this.ownBody(call).bindings = bindings === null ? null : Object.freeze({ ...bindings });
+    const kept = bindings === null ? null : copyBindings(bindings);
+    this.ownBody(call).bindings = kept;
   }
 
   #changeable(call: string): SessionBody {
@@ -267,8 +302,10 @@ export class SessionCore {
     return this.#timeMs;
   }
 
+  /** @throws {UsageError} for what is not a finite number. */
   setTimeMs(timeMs: number, call: string): void {
     if (this.#body === null) throw this.#ended(call);
+    if (!Number.isFinite(timeMs)) throw badTime(call, 'a time is a number of milliseconds');
     this.#timeMs = timeMs;
     if (this.owner !== null) this.owner.sessionTimesChanged(this);
   }
@@ -279,8 +316,12 @@ export class SessionCore {
     return this.#timeoutSec;
   }
 
+  /** @throws {UsageError} for what is not a finite number of 0 or more. */
   setTimeoutSec(timeoutSec: number, call: string): void {
     if (this.#body === null) throw this.#ended(call);
+    if (!(timeoutSec >= 0 && timeoutSec < Infinity)) {
+      throw badTime(call, 'a timeout is a number of seconds, 0 or more');
+    }
     this.#timeoutSec = timeoutSec;
     if (this.owner !== null) this.owner.sessionTimesChanged(this);
   }
@@ -349,6 +390,12 @@ export class SessionCore {
         `${call}: ${this.label} has ended already: there is no reference left to give back${this.#history()}`,
       );
     }
+    if (this.#ending) {
+      return new SessionError(
+        'ERR_SESSION_OVER_FREE',
+        `${call}: ${this.label} is ending: its last reference was given back already${this.#history()}`,
+      );
+    }
     return new SessionError(
       'ERR_SESSION_OVER_FREE',
       `${call}: the application holds no reference to ${this.label}; ` +
@@ -361,6 +408,13 @@ export class SessionCore {
     return new SessionError(
       'ERR_SESSION_LIBRARY_COUNT',
       `${call}: the library holds no reference to ${this.label}${this.#history()}`,
+    );
+  }
+
+  #tooMany(call: string): SessionError {
+    return new SessionError(
+      'ERR_SESSION_LIBRARY_COUNT',
+      `${call}: ${this.label} has as many references as can be counted`,
     );
   }
 

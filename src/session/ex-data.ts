@@ -4,12 +4,17 @@
  */
 import type { SessionCore } from './core.ts';
 
-/** Called when a session is made. What it returns, if not undefined, becomes the value. */
+/**
+ * Called when a session is made. What it returns, if not undefined, becomes the value; it may as well set
+ * the value itself. One that throws makes the call fail that was to make the session.
+ */
 export type ExNewCallback = (session: SessionCore, index: number, argl: number, argp: unknown) => unknown;
 
 /**
- * Called when a session is duplicated. `value` is the source's; what is returned goes to the duplicate.
- * A callback that throws makes the duplication fail. Without a callback the value is shared.
+ * Called when a session is duplicated, if the source has any ex_data. `value` is the source's, null if it
+ * was not set; what is returned goes to the duplicate, and undefined leaves it the source's value, as in C a
+ * callback that does not write through its pointer. One that throws makes the duplication fail. Without a
+ * callback the value is shared.
  */
 export type ExDupCallback = (
   to: SessionCore,
@@ -40,8 +45,8 @@ interface ExClass {
 /** Index 0 is the application data of SSL_SESSION_set_app_data and is always there. */
 const classes: ExClass[] = [{ argl: 0, argp: null, onNew: null, onDup: null, onFree: null }];
 const MAX_INDEXES = 1024;
+const NOTHING: readonly unknown[] = Object.freeze([]);
 let anyNew = false;
-let anyDup = false;
 let anyFree = false;
 
 /** A new index, or −1 when 1,024 are taken (SSL_SESSION_get_ex_new_index(3)). Never given back. */
@@ -55,7 +60,6 @@ export function newExIndex(
   if (classes.length >= MAX_INDEXES) return -1;
   classes.push({ argl, argp, onNew, onDup, onFree });
   anyNew ||= onNew !== null;
-  anyDup ||= onDup !== null;
   anyFree ||= onFree !== null;
   return classes.length - 1;
 }
@@ -68,43 +72,35 @@ export function hasExNew(): boolean {
   return anyNew;
 }
 
-export function hasExDup(): boolean {
-  return anyDup;
-}
-
-export function runExNew(session: SessionCore): unknown[] | null {
-  let values: unknown[] | null = null;
+export function runExNew(session: SessionCore): void {
   for (let index = 0; index < classes.length; index++) {
     const { onNew, argl, argp } = classes[index] as ExClass;
     if (onNew === null) continue;
     const value = onNew(session, index, argl, argp);
-    if (value === undefined) continue;
-    values ??= [];
-    values[index] = value;
+    if (value !== undefined) session.setExData(index, value);
   }
-  return values;
 }
 
-export function runExDup(to: SessionCore, from: SessionCore, values: readonly unknown[] | null): unknown[] {
-  const copies: unknown[] = [];
-  for (let index = 0; index < classes.length; index++) {
+/** CRYPTO_dup_ex_data(3): goes as far as the source has values, and replaces also what a new callback set. */
+export function runExDup(to: SessionCore, from: SessionCore, values: readonly unknown[]): void {
+  const count = Math.min(values.length, classes.length);
+  for (let index = 0; index < count; index++) {
     const { onDup, argl, argp } = classes[index] as ExClass;
-    const value = values?.[index];
+    const value = values[index] ?? null;
     const copy = onDup === null ? value : onDup(to, from, value, index, argl, argp);
-    if (copy !== undefined) copies[index] = copy;
+    to.setExData(index, copy === undefined ? value : copy);
   }
-  return copies;
 }
 
 /** Runs every free callback even when one throws; returns what was thrown. */
-export function runExFree(session: SessionCore, values: readonly unknown[] | null): unknown[] {
+export function runExFree(session: SessionCore): readonly unknown[] {
+  if (!anyFree) return NOTHING;
   const thrown: unknown[] = [];
-  if (!anyFree) return thrown;
   for (let index = 0; index < classes.length; index++) {
     const { onFree, argl, argp } = classes[index] as ExClass;
     if (onFree === null) continue;
     try {
-      onFree(session, values?.[index], index, argl, argp);
+      onFree(session, session.getExData(index), index, argl, argp);
     } catch (error) {
       thrown.push(error);
     }

@@ -80,7 +80,7 @@ export class DerReader {
 
   /** Reads an element of that tag and returns its contents as a reader of its own. */
   readConstructed(tag: number): DerReader {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     const inner = new DerReader(this.bytes, this.at, end);
     this.at = end;
     return inner;
@@ -101,7 +101,7 @@ export class DerReader {
 
   /** Reads an element of that tag and returns its contents octets. */
   readContents(tag: number): Uint8Array {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     const view = this.bytes.subarray(this.at, end);
     this.at = end;
     return view;
@@ -110,7 +110,7 @@ export class DerReader {
   /** Reads an element of that tag and returns it whole, identifier and length included. */
   readElement(tag: number): Uint8Array {
     const start = this.at;
-    this.at = this.header(tag);
+    this.at = this.enter(tag);
     return this.bytes.subarray(start, this.at);
   }
 
@@ -121,12 +121,12 @@ export class DerReader {
 
   /** Reads past an element of any tag; only its header is looked at. */
   skip(): void {
-    this.at = this.header(this.anyTag());
+    this.at = this.enter(this.anyTag());
   }
 
   /** X.690, 11.1: FF is true, 00 is false, nothing else is DER. */
   readBoolean(tag: number = DerTag.boolean): boolean {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     if (end - this.at !== 1) this.fail('a BOOLEAN is one byte');
     const value = this.bytes[this.at] as number;
     if (value !== 0x00 && value !== 0xff) this.fail('a BOOLEAN is 00 or FF');
@@ -136,7 +136,7 @@ export class DerReader {
 
   /** The contents of an INTEGER (two's complement, big-endian, at least one byte), in its shortest form. */
   readIntegerBytes(tag: number = DerTag.integer): Uint8Array {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     const start = this.at;
     if (start === end) this.fail('an INTEGER without a byte');
     if (end - start > 1) {
@@ -164,7 +164,7 @@ export class DerReader {
 
   /** The contents of an OBJECT IDENTIFIER, checked to be well-formed (X.690, 8.19). */
   readOid(tag: number = DerTag.oid): Uint8Array {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     const start = this.at;
     if (start === end || ((this.bytes[end - 1] as number) & 0x80) !== 0) {
       this.fail('an OBJECT IDENTIFIER that breaks off');
@@ -183,12 +183,12 @@ export class DerReader {
   }
 
   readNull(): void {
-    if (this.header(DerTag.null) !== this.at) this.fail('a NULL with contents');
+    if (this.enter(DerTag.null) !== this.at) this.fail('a NULL with contents');
   }
 
   /** A BIT STRING of whole bytes, as keys and signatures are. */
   readBitString(tag: number = DerTag.bitString): Uint8Array {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     if (end === this.at) this.fail('a BIT STRING without its first byte');
     if (this.bytes[this.at] !== 0) this.fail('a BIT STRING that is not whole bytes');
     const view = this.bytes.subarray(this.at + 1, end);
@@ -201,7 +201,7 @@ export class DerReader {
    * Bit n of the ASN.1 is bit n of the result (`1 << n`, as an unsigned number); later bits are dropped.
    */
   readNamedBits(tag: number = DerTag.bitString): number {
-    const end = this.header(tag);
+    const end = this.enter(tag);
     const start = this.at;
     if (end === start) this.fail('a BIT STRING without its first byte');
     const unused = this.bytes[start] as number;
@@ -227,8 +227,12 @@ export class DerReader {
     return this.bytes[this.at] as number;
   }
 
-  /** Checks identifier and length; leaves `at` at the contents and returns where they end. */
-  private header(tag: number): number {
+  /**
+   * Enters an element of that tag: checks identifier and length, leaves `at` at the contents and returns
+   * where they end. For codecs that keep offsets and not views; only this level's end has been checked, so
+   * one that goes on inside an element that it entered compares the ends itself.
+   */
+  enter(tag: number): number {
     const { bytes, at, limit } = this;
     if (at >= limit) this.fail('an element is missing');
     if (bytes[at] !== tag) this.fail('an element of another type was expected');
@@ -252,7 +256,8 @@ export class DerReader {
     return start + length;
   }
 
-  private fail(what: string, offset: number = this.at): never {
+  /** Refuses the input at `offset`. @throws {DecodeError} always */
+  fail(what: string, offset: number = this.at): never {
     throw new DecodeError('ERR_TLS_DER', what, offset);
   }
 }

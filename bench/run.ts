@@ -1,0 +1,78 @@
+/** `npm run bench -- NAME`: runs a benchmark and prints its table; scripts/bench.mjs starts it. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Benchmark, type Report, render } from './harness.ts';
+
+const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark> }> = {
+  session: {
+    about: 'the session object beside libssl in C',
+    load: async () => (await import('./session.ts')).session,
+  },
+};
+
+const usage = `npm run bench -- NAME… [options]
+
+${Object.entries(benchmarks)
+  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}`)
+  .join('\n')}
+  ${'all'.padEnd(12)}each of them
+
+  --rounds N   rounds that count (default 9), of which the median is taken
+  --json FILE  the figures as JSON too
+  --node N     run under Node 24 or 26 (fetched by npm run node-versions)
+  --smoke      a few iterations only: shows that it runs, not how fast
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '9' },
+      json: { type: 'string' },
+      smoke: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  const names = positionals.includes('all') ? Object.keys(benchmarks) : positionals;
+  const unknown = names.find((name) => !Object.hasOwn(benchmarks, name));
+  if (values.help || names.length === 0 || unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
+    if (unknown !== undefined) console.error(`there is no benchmark '${unknown}'`);
+    (values.help ? console.log : console.error)(usage);
+    return values.help ? 0 : 2;
+  }
+
+  const reports: Record<string, Report> = {};
+  for (const name of names) {
+    const benchmark = await benchmarks[name]!.load();
+    const report = await benchmark({
+      rounds,
+      smoke: values.smoke,
+      say: (text) => console.error(`${name}: ${text} …`),
+    });
+    reports[name] = report;
+    console.log(`\n${render(report)}`);
+    if (values.smoke) console.log('(--smoke: these figures say nothing)');
+  }
+  if (values.json) {
+    const path = resolve(values.json);
+    mkdirSync(dirname(path), { recursive: true });
+    const about = {
+      date: new Date().toISOString(),
+      node: process.version,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      rounds: values.smoke ? 1 : rounds,
+      smoke: values.smoke,
+    };
+    writeFileSync(path, `${JSON.stringify({ ...about, reports }, null, 2)}\n`);
+  }
+  return 0;
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? (error.stack ?? error.message) : error);
+  return 1;
+});

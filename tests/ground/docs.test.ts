@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const manifest = JSON.parse(read('package.json')) as {
+  readonly exports: Record<string, unknown>;
+  readonly scripts: Record<string, string>;
+  readonly [field: string]: unknown;
+};
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...(existsSync(join(root, 'docs')) ? readdirSync(join(root, 'docs')) : [])
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+test('ARCHITECTURE.md quotes the layer table that the check enforces', () => {
+  const script = join(root, 'scripts/sync-layers.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+});
+
+test('the README gives exactly two commands first, npm start and npm test', () => {
+  const block = /```sh\n([\s\S]*?)```/.exec(read('README.md'))?.[1] ?? '';
+  const commands = block
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/\s*#.*/, ''));
+  expect(commands).toEqual(['npm start', 'npm test']);
+});
+
+test("the README's imports are package.json's exports", () => {
+  const listed = [...read('README.md').matchAll(/^\| `tlsession(\/[\w/-]+)?` \|/gm)].map(
+    (row) => `.${row[1] ?? ''}`,
+  );
+  const exported = Object.keys(manifest.exports).filter((name) => name !== './package.json');
+  expect(listed.sort()).toEqual(exported.sort());
+});
+
+test.each(pages)('%s: links lead somewhere, and npm scripts exist', (page) => {
+  const text = read(page);
+  for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+    expect(existsSync(join(root, dirname(page), target)), `${page} links to ${target}`).toBe(true);
+  }
+  for (const [, script = ''] of text.matchAll(/`npm run ([\w-]+)/g)) {
+    expect(Object.keys(manifest.scripts), `${page} names npm run ${script}`).toContain(script);
+  }
+});
+
+test('the package needs nothing but Node, and says what it is', () => {
+  for (const field of ['dependencies', 'optionalDependencies', 'bundleDependencies']) {
+    expect(manifest[field], field).toBeUndefined();
+  }
+  expect(manifest['type']).toBe('module');
+  expect(manifest['license']).toBe('Apache-2.0');
+  expect(manifest['engines']).toEqual({ node: '>=20.19' });
+});
+
+test('LICENSE is the text of Apache-2.0', () => {
+  const digest = createHash('sha256').update(read('LICENSE')).digest('hex');
+  expect(digest).toBe('cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30');
+});
