@@ -1,0 +1,651 @@
+/**
+ * The session half of an SSL_CTX: the cache that a context keeps, its mode, sizes and timeouts, its
+ * callbacks and its counters, and what an engine does with them before, during and after a handshake.
+ * The C names (`SSL_CTX_sess_*` and their kin) and the idiomatic `SessionCache` are two faces of this.
+ *
+ * Rules that hold for every method:
+ * - The cache holds exactly one reference of the library's to each session in it.
+ * - No callback runs while anything is half-changed. A session that left is out of table, list and heap
+ *   before the remove callback sees it, and is still alive then. A callback may call anything here.
+ * - A callback that throws keeps nothing from happening. From a method that the application called, the
+ *   error comes out once all is done; from one that the engine calls, it goes to `reportError`.
+ * - A session is linked into one cache at a time. Added to a second one, that one holds a duplicate, which
+ *   shares the body; OpenSSL corrupts both caches' lists instead. The duplicate has times and ex_data of its
+ *   own, and a mark on one is not a mark on the other.
+ */
+import { Field } from '../session/body.ts';
+import type { SessionCore, SessionOwner } from '../session/core.ts';
+import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
+import { ProtocolVersion } from '../util/registries.ts';
+import type { Timers } from '../util/timers.ts';
+import { type Awaitable, isPromiseLike, type Settled, settleWithin } from './awaitable.ts';
+import { type CacheStats, newCacheStats } from './cache-stats.ts';
+import { CacheError, throwCollected } from './errors.ts';
+import { hashKey } from './keyed-hash.ts';
+import { CacheMode } from './modes.ts';
+import { checkResumable, type ResumptionExpectation, type ResumptionRefusal } from './session-check.ts';
+import { SessionTable } from './session-table.ts';
+
+/** Sessions; 0 is without a bound (SSL_SESSION_CACHE_MAX_SIZE_DEFAULT). */
+export const DEFAULT_CACHE_SIZE: number = 1024 * 20;
+/** Seconds: what a handshake gives a session to live, unless the context says otherwise. */
+export const DEFAULT_SESSION_TIMEOUT_SEC = 7200;
+/** Milliseconds that a handshake waits for a look-up. */
+export const DEFAULT_LOOKUP_LIMIT_MS = 1000;
+/** Look-ups that may wait at once; one more is answered with a miss. */
+export const DEFAULT_MAX_PENDING_LOOKUPS = 1024;
+/** How deep callbacks that change the cache may nest. */
+export const MAX_CALLBACK_DEPTH = 32;
+
+/**
+ * What the get callback returns: a session, of which the library takes a reference of its own, or one with
+ * `copy` false, whose reference the application gives away. Null: not found.
+ */
+export type GetAnswer = SessionCore | { readonly session: SessionCore; readonly copy: boolean } | null;
+
+/** The callbacks of SSL_CTX_sess_set_new_cb(3) and its kin. `connection` is what the engine was told it is. */
+export interface SessionCallbacks {
+  /**
+   * A session was made. The callback is given a reference: true keeps it, and the application frees it one
+   * day; false gives it back.
+   */
+  onNew: ((session: SessionCore, connection: unknown) => boolean) | null;
+  /** A session is looked for that the cache does not have. The id is a copy. */
+  onGet: ((id: Uint8Array, connection: unknown) => Awaitable<GetAnswer>) | null;
+  /** A session left the cache, or was removed though it was not there. The reference is not the callback's. */
+  onRemove: ((session: SessionCore) => void) | null;
+}
+
+/**
+ * Sessions beyond this process, asked after the internal cache and the get callback. Every method may
+ * answer at once or later; an error is a miss.
+ */
+export interface SessionSource {
+  /** A fresh session, whose one reference is the application's and passes to the library; or why there is none. */
+  find(version: number, id: Uint8Array): Awaitable<SessionCore | ResumptionReason>;
+  /** Keeps what it needs of a session that a handshake made. The reference stays the caller's. */
+  add(session: SessionCore): void;
+  /** Drops a session that went bad, or was removed by the application. */
+  remove(session: SessionCore): void;
+  /** Drops it, and answers whether it was there: true to at most one caller. */
+  consume(session: SessionCore): Awaitable<boolean>;
+}
+
+export interface SessionContextOptions {
+  /** 8 random bytes or more: the key of the hash table. */
+  readonly seed: Uint8Array;
+  readonly clock?: Clock;
+  /** Without timers a look-up is waited for as long as it takes. */
+  readonly timers?: Timers;
+  /** Sessions kept at most, 0 for no bound. Default 20,480. */
+  readonly size?: number;
+  /** Of new sessions. Default 7,200 s. */
+  readonly timeoutSec?: number;
+  /** `CacheMode` bits. Default SERVER. */
+  readonly mode?: number;
+  readonly callbacks?: Partial<SessionCallbacks>;
+  readonly source?: SessionSource;
+  readonly lookupLimitMs?: number;
+  readonly maxPendingLookups?: number;
+  /** Gets what a callback threw where no caller of the application's is there to catch it. Default: rethrown in a task of its own. */
+  readonly reportError?: (error: unknown) => void;
+}
+
+/** What a look-up found. `session` comes with one reference of the library's, which the caller releases. */
+export interface LookupResult {
+  readonly session: SessionCore | null;
+  readonly from: 'cache' | 'callback' | 'store' | null;
+  /** Null when there is a session. */
+  readonly reason: ResumptionReason | null;
+}
+
+/** `replaced`: another session had that id. `present`: that very session was there, and C returns 0. */
+export type AddResult = 'added' | 'replaced' | 'present';
+
+/** What a finished handshake says of its session. */
+export interface EstablishedSession {
+  readonly role: 'client' | 'server';
+  readonly resumed: boolean;
+  /** Whether this end asked for the peer's certificate. */
+  readonly verifiesPeer: boolean;
+  /** TLS 1.3 server: early data is offered, and a session serves once. */
+  readonly singleUse: boolean;
+  /** SSL_OP_NO_TICKET: sessions live here, and not in tickets. */
+  readonly noTickets: boolean;
+  /** Passed on to callbacks. */
+  readonly connection?: unknown;
+}
+
+export class SessionContext implements SessionOwner {
+  mode: number;
+  /** Sessions kept at most, 0 for no bound. A smaller value takes effect with the next one added. */
+  size: number;
+  timeoutSec: number;
+  source: SessionSource | null;
+  readonly callbacks: SessionCallbacks;
+  readonly clock: Clock;
+  readonly #table: SessionTable;
+  readonly #stats: CacheStats = newCacheStats();
+  readonly #timers: Timers | null;
+  readonly #lookupLimitMs: number;
+  readonly #maxPending: number;
+  readonly #reportError: (error: unknown) => void;
+  #pending = 0;
+  #depth = 0;
+
+  constructor(options: SessionContextOptions) {
+    this.#table = new SessionTable(hashKey(options.seed));
+    this.clock = options.clock ?? systemClock;
+    this.#timers = options.timers ?? null;
+    this.size = options.size ?? DEFAULT_CACHE_SIZE;
+    this.timeoutSec = options.timeoutSec ?? DEFAULT_SESSION_TIMEOUT_SEC;
+    this.mode = options.mode ?? CacheMode.SERVER;
+    this.callbacks = { onNew: null, onGet: null, onRemove: null, ...options.callbacks };
+    this.source = options.source ?? null;
+    this.#lookupLimitMs = options.lookupLimitMs ?? DEFAULT_LOOKUP_LIMIT_MS;
+    this.#maxPending = options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS;
+    this.#reportError = options.reportError ?? rethrowLater;
+  }
+
+  /** The counters, live: read them, do not write them. */
+  get stats(): Readonly<CacheStats> {
+    this.#stats.number = this.#table.count;
+    return this.#stats;
+  }
+
+  get number(): number {
+    return this.#table.count;
+  }
+
+  // The cache ----------------------------------------------------------------------------------------
+
+  /**
+   * SSL_CTX_add_session(3). When the cache is full, what has expired makes way, earliest first, and then
+   * what was used longest ago; neither is marked, so whoever holds one may still resume it.
+   * @throws what the remove callback or an ex_data callback threw, after all is done.
+   */
+  add(session: SessionCore): AddResult {
+    const call = 'SSL_CTX_add_session';
+    this.#guardDepth(call);
+    const present = this.#presentTwin(session, call);
+    if (present !== null) {
+      if ((this.mode & CacheMode.UPDATE_TIME) !== 0) present.setTimeMs(this.clock.wallMs(), call);
+      return 'present';
+    }
+
+    // The duplicate's ex_data callbacks run here, before anything is looked at.
+    let held = session;
+    if (session.owner === null) held.retain(call);
+    else {
+      held = session.dup(call);
+      held.takeFromApplication(call);
+    }
+    if ((this.mode & CacheMode.UPDATE_TIME) !== 0) held.setTimeMs(this.clock.wallMs(), call);
+
+    const table = this.#table;
+    try {
+      table.reserve();
+    } catch (error) {
+      held.release(call);
+      throw error;
+    }
+    let displaced: SessionCore | null = null;
+    let evicted: SessionCore[] | null = null;
+    const there = table.findKeyOf(held.body(call));
+    if (there >= 0) {
+      displaced = this.#takeOut(there);
+      this.#stats.replaced++;
+    } else if (this.size > 0 && table.count >= this.size) evicted = this.#makeRoom();
+    held.slot = table.insert(held);
+    held.owner = this;
+    this.#stats.added++;
+    if (displaced === null && evicted === null) return 'added';
+
+    const errors: unknown[] = [];
+    if (displaced !== null) letGo(displaced, errors);
+    for (const session of evicted ?? []) {
+      this.#tellRemoved(session, errors);
+      letGo(session, errors);
+    }
+    throwCollected(errors, 'several callbacks of the session cache threw');
+    return displaced === null ? 'added' : 'replaced';
+  }
+
+  /** SSL_has_matching_session_id(3). Not a use: the order of eviction stays. */
+  has(version: number, id: Uint8Array): boolean {
+    return this.#table.find(version, id) >= 0;
+  }
+
+  /**
+   * The session under that key, with one reference of the library's for the caller; null when there is
+   * none. Counts as a use. Says nothing about expiry, nor calls anybody.
+   */
+  acquire(version: number, id: Uint8Array, call: string): SessionCore | null {
+    const slot = this.#table.find(version, id);
+    if (slot < 0) return null;
+    this.#table.touch(slot);
+    const session = this.#table.at(slot);
+    session.retain(call);
+    return session;
+  }
+
+  /**
+   * SSL_CTX_remove_session(3): takes out whatever is kept under the session's key, marks the session that
+   * was passed as not resumable, and tells the remove callback of it, also when nothing was there. False
+   * for null, for an empty id (then nothing happens at all), and when nothing was there.
+   */
+  remove(session: SessionCore | null): boolean {
+    if (session === null) return false;
+    const errors: unknown[] = [];
+    const found = this.#remove(session, errors);
+    throwCollected(errors, 'several callbacks of the session cache threw');
+    return found;
+  }
+
+  /**
+   * SSL_CTX_flush_sessions(3): takes out all that expired before `nowMs`, earliest first, marks it and
+   * tells the remove callback. Returns how many.
+   */
+  flush(nowMs: number): number {
+    this.#guardDepth('SSL_CTX_flush_sessions');
+    return this.#flushed(this.#table.takeExpired(nowMs));
+  }
+
+  /** Takes everything out, as flush does: SSL_CTX_flush_sessions with time 0, and the end of a context. */
+  clear(): number {
+    this.#guardDepth('SSL_CTX_flush_sessions');
+    return this.#flushed(this.#table.takeAll());
+  }
+
+  /** The sessions in the cache, most recently used first: borrowed, and true of this moment. */
+  sessions(): readonly SessionCore[] {
+    return this.#table.list();
+  }
+
+  /** @internal A cached session's time or timeout changed. */
+  sessionTimesChanged(session: SessionCore): void {
+    this.#table.reschedule(session.slot);
+  }
+
+  // What an engine calls -----------------------------------------------------------------------------
+
+  handshakeStarted(role: 'client' | 'server'): void {
+    if (role === 'client') this.#stats.connect++;
+    else this.#stats.accept++;
+  }
+
+  /** `reason`: why nothing was resumed; null when a session was. */
+  handshakeFinished(role: 'client' | 'server', reason: ResumptionReason | null): void {
+    if (role === 'client') this.#stats.connectGood++;
+    else this.#stats.acceptGood++;
+    if (reason === null) this.#stats.hits++;
+    else this.#stats.notResumed[reason]++;
+  }
+
+  /** `reason`: why early data was not taken; null when it was. */
+  earlyDataDecided(reason: EarlyDataReason | null): void {
+    if (reason === null) this.#stats.earlyDataAccepted++;
+    else this.#stats.earlyDataRefused[reason]++;
+  }
+
+  /**
+   * A server looks for the session that a client offered by id, or by a stateful TLS 1.3 ticket: first
+   * here, then by the get callback, then in the source. An answer that has to be waited for is a promise,
+   * which never rejects and is kept to the time limit.
+   */
+  lookup(version: number, id: Uint8Array, connection?: unknown): Awaitable<LookupResult> {
+    if ((this.mode & CacheMode.NO_INTERNAL_LOOKUP) === 0) {
+      const session = this.acquire(version, id, 'session lookup');
+      if (session !== null) return { session, from: 'cache', reason: null };
+      this.#stats.misses++;
+    }
+    const asked = this.#askCallback(id, connection);
+    if (isPromiseLike(asked)) {
+      return asked.then((result) =>
+        result.session === null ? this.#askSource(version, id, result) : result,
+      );
+    }
+    return asked.session === null ? this.#askSource(version, id, asked) : asked;
+  }
+
+  /**
+   * Whether a session that was found, or that a ticket held, may be resumed in this handshake. One that
+   * has expired counts, and leaves the cache when it came from there (`from` is not null).
+   */
+  check(
+    session: SessionCore,
+    handshake: ResumptionExpectation,
+    from: LookupResult['from'],
+  ): ResumptionRefusal | null {
+    const refusal = checkResumable(session, handshake);
+    if (refusal?.reason === 'expired') {
+      this.#stats.timeouts++;
+      if (from !== null) this.#removeForEngine(session);
+    }
+    return refusal;
+  }
+
+  /**
+   * A session that serves once is used up: true to at most one caller in all who share it. To be asked
+   * after the binder was verified, and whether or not early data came with it.
+   */
+  consume(session: SessionCore): Awaitable<boolean> {
+    const found = this.#removeForEngine(session, false);
+    if (this.source === null) return found;
+    let answer: Awaitable<boolean>;
+    try {
+      answer = this.source.consume(session);
+    } catch {
+      return false;
+    }
+    if (!isPromiseLike(answer)) return answer;
+    return settleWithin(answer, this.#timers, this.#lookupLimitMs, ignore).then(
+      (settled) => settled.kind === 'answer' && settled.value,
+    );
+  }
+
+  /**
+   * A handshake made or renewed a session (OpenSSL's ssl_update_cache): keeps it, tells the new callback
+   * and the source, and flushes once in 255 connections. In TLS 1.3 called for every ticket.
+   */
+  established(session: SessionCore, facts: EstablishedSession): void {
+    const body = session.body('session established');
+    if (body.length(Field.id) === 0 || session.isMarkedNotResumable) return;
+    const server = facts.role === 'server';
+    // Without a context, a session in which the client proved itself could be resumed in any other.
+    if (server && facts.verifiesPeer && body.length(Field.sidCtx) === 0) return;
+    const bit = server ? CacheMode.SERVER : CacheMode.CLIENT;
+    if ((this.mode & bit) === 0) return;
+    const tls13 = body.version === ProtocolVersion.TLS1_3;
+    if (!facts.resumed || tls13) {
+      // What a stateless TLS 1.3 ticket holds need not be kept here; a remove callback wants to hear of it.
+      const stateful = !tls13 || !server || facts.singleUse || facts.noTickets;
+      const keeps = stateful || this.callbacks.onRemove !== null;
+      if ((this.mode & CacheMode.NO_INTERNAL_STORE) === 0 && keeps) this.#quietly(() => this.add(session));
+      this.#tellNew(session, facts.connection);
+      if (server && stateful) this.#tellSource((source) => source.add(session));
+    }
+    const good = server ? this.#stats.acceptGood : this.#stats.connectGood;
+    if ((this.mode & CacheMode.NO_AUTO_CLEAR) === 0 && (good & 0xff) === 0xff) {
+      this.#quietly(() => this.flush(this.clock.wallMs()));
+    }
+  }
+
+  /** A session may not be resumed any more: a fatal alert, or an unclean end under the C names. */
+  spoiled(session: SessionCore): void {
+    session.markNotResumable();
+    this.#removeForEngine(session);
+  }
+
+  /** A TLS 1.3 client completed a handshake in which it offered this session: a ticket serves once. */
+  usedUp(session: SessionCore): void {
+    if ((this.mode & CacheMode.CLIENT) !== 0) this.#removeForEngine(session);
+  }
+
+  // Beneath ------------------------------------------------------------------------------------------
+
+  /** What the cache already holds for this very session: itself, or the duplicate made of it. */
+  #presentTwin(session: SessionCore, call: string): SessionCore | null {
+    if (session.owner === this) return session;
+    if (session.owner === null) return null;
+    const body = session.body(call);
+    const slot = this.#table.findKeyOf(body);
+    if (slot < 0) return null;
+    const twin = this.#table.at(slot);
+    return twin.body(call) === body ? twin : null;
+  }
+
+  #takeOut(slot: number): SessionCore {
+    const session = this.#table.remove(slot);
+    session.owner = null;
+    return session;
+  }
+
+  /** Takes out as many as it takes for one more to fit. */
+  #makeRoom(): SessionCore[] {
+    const table = this.#table;
+    const evicted: SessionCore[] = [];
+    const nowMs = this.clock.wallMs();
+    while (table.count >= this.size) {
+      const expired = table.firstExpiryMs < nowMs;
+      evicted.push(this.#takeOut(expired ? table.firstToExpire : table.leastRecent));
+      this.#stats.cacheFull++;
+      if (expired) this.#stats.evictedExpired++;
+      else this.#stats.evictedLeastRecent++;
+    }
+    return evicted;
+  }
+
+  #remove(session: SessionCore, errors: unknown[], tellSource = true): boolean {
+    this.#guardDepth('SSL_CTX_remove_session');
+    const call = 'SSL_CTX_remove_session';
+    let slot = session.slot;
+    if (session.owner === this) {
+      if (this.#table.idLength(slot) === 0) return false;
+    } else {
+      const body = session.body(call);
+      if (body.length(Field.id) === 0) return false;
+      slot = this.#table.findKeyOf(body);
+    }
+    const removed = slot < 0 ? null : this.#takeOut(slot);
+    if (removed !== null) this.#stats.removed++;
+    session.markNotResumable();
+    if (this.source !== null && tellSource) this.#tellSource((source) => source.remove(session));
+    if (this.callbacks.onRemove !== null) {
+      // The callback may give back the last reference that keeps the session passed alive.
+      session.retain(call);
+      this.#tellRemoved(session, errors);
+      letGo(session, errors);
+    }
+    if (removed !== null) letGo(removed, errors);
+    return removed !== null;
+  }
+
+  #flushed(sessions: SessionCore[]): number {
+    // Nobody can tell the order in which they went but the callback.
+    if (this.callbacks.onRemove !== null) sessions.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+    for (const session of sessions) {
+      session.owner = null;
+      session.markNotResumable();
+    }
+    this.#stats.flushed += sessions.length;
+    const errors: unknown[] = [];
+    for (const session of sessions) {
+      this.#tellRemoved(session, errors);
+      letGo(session, errors);
+    }
+    throwCollected(errors, 'several callbacks of the session cache threw');
+    return sessions.length;
+  }
+
+  #tellRemoved(session: SessionCore, errors: unknown[]): void {
+    const { onRemove } = this.callbacks;
+    if (onRemove === null) return;
+    this.#depth++;
+    try {
+      onRemove(session);
+    } catch (error) {
+      this.#stats.callbackErrors++;
+      errors.push(error);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #tellNew(session: SessionCore, connection: unknown): void {
+    const { onNew } = this.callbacks;
+    const call = 'new_session_cb';
+    if (onNew === null || !session.upRef(call)) return;
+    const held = session.applicationReferences;
+    let keeps = false;
+    this.#depth++;
+    try {
+      keeps = onNew(session, connection);
+    } catch (error) {
+      this.#callbackFailed(error);
+      // It may have given its reference back before it threw.
+      keeps = session.applicationReferences < held;
+    } finally {
+      this.#depth--;
+    }
+    if (keeps) return;
+    this.#quietly(() => {
+      session.takeFromApplication(call);
+      session.release(call);
+    });
+  }
+
+  #askCallback(id: Uint8Array, connection: unknown): Awaitable<LookupResult> {
+    const { onGet } = this.callbacks;
+    if (onGet === null) return NOT_FOUND;
+    if (this.#pending >= this.#maxPending) return missed('store-busy');
+    let answer: Awaitable<GetAnswer>;
+    this.#depth++;
+    try {
+      answer = onGet(id.slice(), connection);
+    } catch (error) {
+      this.#callbackFailed(error);
+      return missed('store-failed');
+    } finally {
+      this.#depth--;
+    }
+    if (!isPromiseLike(answer)) return this.#received(answer);
+    return this.#wait(answer, dropDonated).then((settled) => {
+      if (settled.kind === 'answer') return this.#received(settled.value);
+      if (settled.kind === 'slow') return missed('store-slow');
+      this.#callbackFailed(settled.error);
+      return missed('store-failed');
+    });
+  }
+
+  #received(answer: GetAnswer): LookupResult {
+    // A callback in plain JavaScript may well return nothing.
+    if (answer === null || answer === undefined) return NOT_FOUND;
+    const call = 'get_session_cb';
+    let session: SessionCore;
+    try {
+      session = 'session' in answer ? answer.session : answer;
+      if ('session' in answer && !answer.copy) session.takeFromApplication(call);
+      else session.retain(call);
+    } catch (error) {
+      this.#callbackFailed(error);
+      return missed('store-failed');
+    }
+    if (session.isMarkedNotResumable) {
+      this.#quietly(() => session.release(call));
+      return missed('not-resumable');
+    }
+    this.#stats.cbHits++;
+    if ((this.mode & CacheMode.NO_INTERNAL_STORE) === 0) this.#quietly(() => this.add(session));
+    return { session, from: 'callback', reason: null };
+  }
+
+  /** `before`: the miss that stays the answer when there is no source, or the source knows no better. */
+  #askSource(version: number, id: Uint8Array, before: LookupResult): Awaitable<LookupResult> {
+    if (this.source === null) return before;
+    if (this.#pending >= this.#maxPending) return missed('store-busy');
+    let answer: Awaitable<SessionCore | ResumptionReason>;
+    try {
+      answer = this.source.find(version, id.slice());
+    } catch {
+      return missed('store-failed');
+    }
+    if (!isPromiseLike(answer)) return this.#fromSource(answer, before);
+    return this.#wait(answer, dropFound).then((settled) => {
+      if (settled.kind === 'answer') return this.#fromSource(settled.value, before);
+      return missed(settled.kind === 'slow' ? 'store-slow' : 'store-failed');
+    });
+  }
+
+  #fromSource(answer: SessionCore | ResumptionReason, before: LookupResult): LookupResult {
+    if (typeof answer === 'string') return answer === 'not-found' ? before : missed(answer);
+    try {
+      answer.takeFromApplication('session store');
+    } catch (error) {
+      this.#reportError(error);
+      return missed('store-failed');
+    }
+    return { session: answer, from: 'store', reason: null };
+  }
+
+  async #wait<T>(answer: PromiseLike<T>, late: (value: T) => void): Promise<Settled<T>> {
+    this.#pending++;
+    try {
+      return await settleWithin(answer, this.#timers, this.#lookupLimitMs, late);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  #tellSource(tell: (source: SessionSource) => void): void {
+    if (this.source === null) return;
+    try {
+      tell(this.source);
+    } catch (error) {
+      this.#reportError(error);
+    }
+  }
+
+  #removeForEngine(session: SessionCore, tellSource = true): boolean {
+    const errors: unknown[] = [];
+    let found = false;
+    this.#quietly(() => {
+      found = this.#remove(session, errors, tellSource);
+    });
+    for (const error of errors) this.#reportError(error);
+    return found;
+  }
+
+  #quietly(step: () => unknown): void {
+    try {
+      step();
+    } catch (error) {
+      this.#reportError(error);
+    }
+  }
+
+  #callbackFailed(error: unknown): void {
+    this.#stats.callbackErrors++;
+    this.#reportError(error);
+  }
+
+  #guardDepth(call: string): void {
+    if (this.#depth < MAX_CALLBACK_DEPTH) return;
+    throw new CacheError(
+      'ERR_CACHE_REENTRY',
+      `${call}: callbacks of the session cache have called it ${MAX_CALLBACK_DEPTH} deep; nothing was changed`,
+    );
+  }
+}
+
+const NOT_FOUND: LookupResult = Object.freeze({ session: null, from: null, reason: 'not-found' });
+
+function missed(reason: ResumptionReason): LookupResult {
+  return { session: null, from: null, reason };
+}
+
+/** The cache gives back its reference. When it was the last, ex_data callbacks run, and may throw. */
+function letGo(session: SessionCore, errors: unknown[]): void {
+  try {
+    session.release('session cache');
+  } catch (error) {
+    errors.push(error);
+  }
+}
+
+function dropDonated(answer: GetAnswer): void {
+  if (answer !== null && 'session' in answer && !answer.copy) answer.session.free('get_session_cb');
+}
+
+function dropFound(answer: SessionCore | ResumptionReason): void {
+  if (typeof answer !== 'string') answer.free('session store');
+}
+
+function ignore(): void {}
+
+function rethrowLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

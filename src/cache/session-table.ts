@@ -1,0 +1,288 @@
+/**
+ * Where a cache keeps its sessions: a hash table over (version, id), a list by use and a heap by expiry,
+ * all in a few typed arrays. It knows nothing of references or callbacks: who puts a session in or takes
+ * one out deals with those, after the change is whole.
+ *
+ * A session has a slot: a number that indexes `#sessions` and a row of `#rows`, and that the session itself
+ * remembers. A row has the key in it, so that looking up touches a cell and a row and no session:
+ *
+ *     hash, next older slot, next newer slot, version × 256 + length of id, id (8 words, padded with zeros)
+ */
+import { Field, type SessionBody } from '../session/body.ts';
+import type { SessionCore } from '../session/core.ts';
+import { ExpiryHeap } from './expiry-heap.ts';
+import { type HashKey, keyedHash, loadWords } from './keyed-hash.ts';
+
+const ROW = 12;
+const HASH = 0;
+const OLDER = 1;
+const NEWER = 2;
+const KEY = 3;
+const KEY_WORDS = 9;
+/** Bytes of a session id (RFC 5246, 7.4.1.2). */
+const MAX_ID = 32;
+
+const FIRST_SLOTS = 16;
+/** An empty table keeps room for this many and gives back what it had beyond that. */
+const KEPT_SLOTS = 1024;
+const NONE = -1;
+/** Cells a slot at most: the table is never more than three quarters full. */
+const MAX_LOAD = 0.75;
+
+/** Beyond this many sessions a cache refuses to grow: every index stays a small integer. */
+export const MAX_SESSIONS: number = 2 ** 26;
+
+export class SessionTable {
+  readonly #k0: number;
+  readonly #k1: number;
+  /** The key that is looked for or put in now. */
+  readonly #key: Int32Array = new Int32Array(KEY_WORDS);
+  #count = 0;
+  #sessions: (SessionCore | null)[] = [];
+  #rows: Int32Array = new Int32Array(FIRST_SLOTS * ROW);
+  /** The first free slot below `#sessions.length`; the others follow in OLDER. */
+  #free = NONE;
+  #newest = NONE;
+  #oldest = NONE;
+  readonly #heap: ExpiryHeap = new ExpiryHeap();
+  /** Two words a cell: slot + 1, or 0 for an empty one, and the hash. */
+  #cells: Int32Array = new Int32Array(FIRST_SLOTS * 2 * 2);
+  /** Number of cells − 1. */
+  #mask: number = FIRST_SLOTS * 2 - 1;
+
+  constructor(key: HashKey) {
+    this.#k0 = key.k0;
+    this.#k1 = key.k1;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The session in a slot. */
+  at(slot: number): SessionCore {
+    return this.#sessions[slot] as SessionCore;
+  }
+
+  /** The slot of the session with that version and id, or −1. Changes nothing. */
+  find(version: number, id: Uint8Array): number {
+    if (id.length > MAX_ID) return NONE;
+    const words = this.#loadKey(version, id, 0, id.length);
+    return this.#lookUp(keyedHash(this.#k0, this.#k1, this.#key, words), words);
+  }
+
+  /** The slot of whatever is kept under the key of a session with that body, or −1. */
+  findKeyOf(body: SessionBody): number {
+    const words = this.#loadKeyOf(body);
+    return this.#lookUp(keyedHash(this.#k0, this.#k1, this.#key, words), words);
+  }
+
+  /** Length of the id of the session in a slot, in bytes. */
+  idLength(slot: number): number {
+    return (this.#rows[slot * ROW + KEY] as number) & 0xff;
+  }
+
+  #loadKeyOf(body: SessionBody): number {
+    return this.#loadKey(body.version, body.slab, body.start(Field.id), body.length(Field.id));
+  }
+
+  /** Sets `#key`; returns how many words of it are used. */
+  #loadKey(version: number, bytes: Uint8Array, start: number, length: number): number {
+    this.#key[0] = (version << 8) | length;
+    loadWords(bytes, start, length, this.#key, 1);
+    return 1 + ((length + 3) >> 2);
+  }
+
+  #lookUp(hash: number, words: number): number {
+    const cells = this.#cells;
+    const mask = this.#mask;
+    const rows = this.#rows;
+    const key = this.#key;
+    for (let cell = hash & mask; ; cell = (cell + 1) & mask) {
+      const slot = (cells[cell * 2] as number) - 1;
+      if (slot === NONE) return NONE;
+      if (cells[cell * 2 + 1] !== hash) continue;
+      const at = slot * ROW + KEY;
+      let i = 0;
+      while (i < words && rows[at + i] === key[i]) i++;
+      if (i === words) return slot;
+    }
+  }
+
+  /** Puts in a session whose key is not there, as the most recently used; returns its slot. Throws as `reserve`. */
+  insert(session: SessionCore): number {
+    const words = this.#loadKeyOf(session.body('insert'));
+    const hash = keyedHash(this.#k0, this.#k1, this.#key, words);
+    this.reserve();
+    let slot = this.#free;
+    const fresh = slot === NONE;
+    if (fresh) slot = this.#sessions.length;
+    this.#heap.add(slot, session.expiresAtMs);
+    if (fresh) this.#sessions.push(session);
+    else {
+      this.#free = this.#rows[slot * ROW + OLDER] as number;
+      this.#sessions[slot] = session;
+    }
+    const row = slot * ROW;
+    this.#rows[row + HASH] = hash;
+    for (let i = 0; i < words; i++) this.#rows[row + KEY + i] = this.#key[i] as number;
+    this.#linkNewest(slot);
+    this.#occupy(this.#cells, this.#mask, slot, hash);
+    this.#count++;
+    return slot;
+  }
+
+  /** Takes a session out. */
+  remove(slot: number): SessionCore {
+    this.#heap.remove(slot);
+    return this.#forget(slot);
+  }
+
+  /** Takes out every session that expired before `nowMs`, in no order. */
+  takeExpired(nowMs: number): SessionCore[] {
+    const slots = this.#heap.takeBelow(nowMs);
+    const taken: SessionCore[] = new Array(slots.length);
+    for (let i = 0; i < slots.length; i++) taken[i] = this.#forget(slots[i] as number);
+    if (this.#count === 0 && this.#rows.length > KEPT_SLOTS * ROW) this.#reset();
+    return taken;
+  }
+
+  /** Takes out everything, least recently used first, and gives the memory back. */
+  takeAll(): SessionCore[] {
+    const taken = this.list().reverse();
+    this.#reset();
+    return taken;
+  }
+
+  #reset(): void {
+    this.#count = 0;
+    this.#sessions = [];
+    this.#rows = new Int32Array(FIRST_SLOTS * ROW);
+    this.#free = NONE;
+    this.#newest = NONE;
+    this.#oldest = NONE;
+    this.#heap.clear();
+    this.#cells = new Int32Array(FIRST_SLOTS * 2 * 2);
+    this.#mask = FIRST_SLOTS * 2 - 1;
+  }
+
+  /** The slot used longest ago, or −1. */
+  get leastRecent(): number {
+    return this.#oldest;
+  }
+
+  /** The slot that expires first, or −1. */
+  get firstToExpire(): number {
+    return this.#heap.first;
+  }
+
+  /** When the first expires, in milliseconds since 1970; infinity when the table is empty. */
+  get firstExpiryMs(): number {
+    return this.#heap.firstKey;
+  }
+
+  /** Makes a slot the most recently used. */
+  touch(slot: number): void {
+    if (slot === this.#newest) return;
+    this.#unlink(slot);
+    this.#linkNewest(slot);
+  }
+
+  /** Sorts a slot in anew, after the times of its session changed. */
+  reschedule(slot: number): void {
+    this.#heap.move(slot, this.at(slot).expiresAtMs);
+  }
+
+  /** All sessions, most recently used first: a copy. */
+  list(): SessionCore[] {
+    const all: SessionCore[] = [];
+    for (let slot = this.#newest; slot !== NONE; slot = this.#rows[slot * ROW + OLDER] as number) {
+      all.push(this.at(slot));
+    }
+    return all;
+  }
+
+  #forget(slot: number): SessionCore {
+    const session = this.at(slot);
+    this.#vacate(slot);
+    this.#unlink(slot);
+    this.#sessions[slot] = null;
+    this.#rows[slot * ROW + OLDER] = this.#free;
+    this.#free = slot;
+    this.#count--;
+    return session;
+  }
+
+  // The list by use ----------------------------------------------------------------------------------
+
+  #linkNewest(slot: number): void {
+    const rows = this.#rows;
+    const next = this.#newest;
+    rows[slot * ROW + OLDER] = next;
+    rows[slot * ROW + NEWER] = NONE;
+    if (next === NONE) this.#oldest = slot;
+    else rows[next * ROW + NEWER] = slot;
+    this.#newest = slot;
+  }
+
+  #unlink(slot: number): void {
+    const rows = this.#rows;
+    const older = rows[slot * ROW + OLDER] as number;
+    const newer = rows[slot * ROW + NEWER] as number;
+    if (newer === NONE) this.#newest = older;
+    else rows[newer * ROW + OLDER] = older;
+    if (older === NONE) this.#oldest = newer;
+    else rows[older * ROW + NEWER] = newer;
+  }
+
+  // The hash table: linear probing, with the gap closed on removal ------------------------------------
+
+  #occupy(cells: Int32Array, mask: number, slot: number, hash: number): void {
+    let cell = hash & mask;
+    while (cells[cell * 2] !== 0) cell = (cell + 1) & mask;
+    cells[cell * 2] = slot + 1;
+    cells[cell * 2 + 1] = hash;
+  }
+
+  #vacate(slot: number): void {
+    const cells = this.#cells;
+    const mask = this.#mask;
+    let gap = (this.#rows[slot * ROW + HASH] as number) & mask;
+    while (cells[gap * 2] !== slot + 1) gap = (gap + 1) & mask;
+    // Whatever follows moves into the gap, unless that would put it before the cell where it belongs.
+    for (let cell = (gap + 1) & mask; cells[cell * 2] !== 0; cell = (cell + 1) & mask) {
+      const hash = cells[cell * 2 + 1] as number;
+      if (((cell - hash) & mask) < ((cell - gap) & mask)) continue;
+      cells[gap * 2] = cells[cell * 2] as number;
+      cells[gap * 2 + 1] = hash;
+      gap = cell;
+    }
+    cells[gap * 2] = 0;
+  }
+
+  /**
+   * Makes sure that one more session can be inserted without memory, so that what comes between this and
+   * the insertion need not be undone.
+   * @throws {RangeError} when `MAX_SESSIONS` are there, or memory runs out. Nothing has changed then.
+   */
+  reserve(): void {
+    const slots = this.#sessions.length;
+    this.#heap.reserve(this.#free === NONE ? slots : this.#free);
+    if (this.#free === NONE && slots * ROW === this.#rows.length) {
+      if (slots >= MAX_SESSIONS) throw new RangeError(`a cache holds at most ${MAX_SESSIONS} sessions`);
+      const rows = new Int32Array(this.#rows.length * 2);
+      rows.set(this.#rows);
+      this.#rows = rows;
+    }
+    if (this.#count + 1 <= (this.#mask + 1) * MAX_LOAD) return;
+    const mask = this.#mask * 2 + 1;
+    const cells = new Int32Array((mask + 1) * 2);
+    const old = this.#cells;
+    for (let cell = 0; cell < old.length; cell += 2) {
+      const mark = old[cell] as number;
+      if (mark !== 0) this.#occupy(cells, mask, mark - 1, old[cell + 1] as number);
+    }
+    this.#cells = cells;
+    this.#mask = mask;
+  }
+}
