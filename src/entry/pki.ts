@@ -14,6 +14,7 @@ export {
 } from '../pki/anchors.ts';
 export { type Budget, defaultBudget } from '../pki/budget.ts';
 export { Certificate, type Extension, type Extensions, parseCertificate } from '../pki/certificate.ts';
+export { RevocationList, RevocationLists } from '../pki/crl.ts';
 export {
   type AuthorityKeyIdentifier,
   type BasicConstraints,
@@ -24,6 +25,7 @@ export {
 export { type GeneralName, generalNameText } from '../pki/general-name.ts';
 export { DistinguishedName } from '../pki/name.ts';
 export { oidFromText, oidText } from '../pki/oid.ts';
+export { PathCache, type PathCacheOptions } from '../pki/path-cache.ts';
 export type { PolicyOptions } from '../pki/policies.ts';
 export {
   CertificateError,

@@ -62,7 +62,8 @@ const RELAXATIONS: Readonly<Record<Relaxation, string>> = {
     'an alternative name may break the syntax of its type, underscores in DNS names among them: it matches no constraint of a permitted kind, and only underscores may match a name (4.2.1.6)',
   'unused-extension':
     'non-critical extensions that validation does not use may be malformed: information access, distribution points without lists given (4.2.2)',
-  'crl-number': 'a revocation list may be of version 1 or lack its number (5.1.2.1, 5.2.3)',
+  'crl-number':
+    'a revocation list may be of version 1, or lack its number or the date of the next (5.1.2.1, 5.1.2.5, 5.2.3)',
 };
 
 /** Every tolerance of the `compatible` profile, with the sentence that the documentation gives. */

@@ -4,7 +4,9 @@ import type { AlgorithmPolicy } from './algorithm.ts';
 import type { TrustAnchor, TrustAnchors } from './anchors.ts';
 import type { Budget } from './budget.ts';
 import type { Certificate } from './certificate.ts';
+import type { RevocationLists } from './crl.ts';
 import type { KeyUsageName } from './extensions.ts';
+import type { PathCache } from './path-cache.ts';
 import type { PolicyOptions } from './policies.ts';
 import type { PathReason } from './reason.ts';
 import type { Profile, Relaxation } from './relaxations.ts';
@@ -41,6 +43,17 @@ export interface PathOptions {
    * Whether an anchor's certificate must itself be valid at that moment. Default: only under `rfc5280`.
    */
   readonly checkAnchorDates?: boolean | undefined;
+  /** Revocation lists; one that is about a certificate of the path and cannot be believed refuses the path. */
+  readonly crls?: RevocationLists | undefined;
+  /** For which certificates a list must be given. Default `none`: those that are given count. */
+  readonly requireCrl?: 'none' | 'leaf' | 'chain' | undefined;
+  /**
+   * The stapled OCSP answer about the leaf: its bytes; null when one was asked for and none came, so that
+   * must-staple (RFC 7633) can be held up; undefined when none was asked for.
+   */
+  readonly ocsp?: Uint8Array | null | undefined;
+  /** Remembers verified paths over many validations. The chain is copied when it is given. */
+  readonly cache?: PathCache | undefined;
   /** Whether a refusal lists the paths tried. Default false. */
   readonly traceAttempts?: boolean | undefined;
 }

@@ -71,7 +71,7 @@ export function guarded(check: () => Fault | null): Fault | null {
 }
 
 /** 4.2: no critical extension that is not understood. */
-function criticalExtensions(certificate: Certificate): Fault | null {
+export function checkCriticalExtensions(certificate: Certificate): Fault | null {
   for (const { oid, critical } of certificate.extensions.byOid.values()) {
     if (critical && !UNDERSTOOD.has(oid)) {
       return fault('unknown-critical-extension', `the critical extension ${oidText(oid)} is not understood`);
@@ -319,7 +319,7 @@ export function checkIntermediate(certificate: Certificate, context: RuleContext
       certificate.version === 3
         ? null
         : fault('unsupported-version', `an issuer with a certificate of version ${certificate.version}`),
-    () => criticalExtensions(certificate),
+    () => checkCriticalExtensions(certificate),
     () => issuerRights(certificate),
     () => issuerPurpose(certificate, purpose),
     () => decodeUsed(certificate),
@@ -334,7 +334,7 @@ export function checkLeaf(certificate: Certificate, context: RuleContext, keyUsa
   return first(
     () => checkNames(certificate),
     () => checkDates(certificate, atMs),
-    () => criticalExtensions(certificate),
+    () => checkCriticalExtensions(certificate),
     () => {
       const usage = certificate.keyUsage;
       if (usage === null || (usage & keyUsage) === keyUsage) return null;
@@ -366,7 +366,7 @@ export function checkAnchor(
   return first(
     () => (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null),
     // A critical extension that is not understood may be a constraint.
-    () => criticalExtensions(certificate),
+    () => checkCriticalExtensions(certificate),
     // Version 1 has no way to say what a key is for.
     () => (certificate.version === 3 ? issuerRights(certificate) : null),
     () => issuerPurpose(certificate, purpose),

@@ -22,8 +22,9 @@ import {
   type PathOptions,
   type PathResult,
 } from './result.ts';
+import { checkRevocation, type RevocationOutcome } from './revocation.ts';
 import { checkIntermediate, checkLeaf, guarded, type RuleContext } from './rules.ts';
-import { checkServerName, fallbackCommonName, type ReferenceName } from './server-name.ts';
+import { fallbackCommonName, type ReferenceName } from './server-name.ts';
 import { SignatureChecker } from './signatures.ts';
 
 /** How telling a refusal is: the highest of all attempts is reported. */
@@ -55,6 +56,8 @@ export class Search {
   readonly #attempts: Attempt[] = [];
   #best: Attempt | null = null;
   #unreadable = 0;
+  /** What was found out about revocation for the path just completed. */
+  #status: RevocationOutcome | null = null;
   readonly #context: RuleContext;
 
   constructor(options: PathOptions, reference: ReferenceName | null) {
@@ -74,7 +77,7 @@ export class Search {
       return this.#run();
     } catch (error) {
       if (!(error instanceof BudgetExceeded)) throw error;
-      return this.#failure('budget-exceeded', 0, error.message);
+      return { ...refusal('budget-exceeded', 0, error.message), attempts: this.#attempts };
     }
   }
 
@@ -87,14 +90,14 @@ export class Search {
       leaf = parseCertificate(chain[0] as Uint8Array);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      return this.#failure('malformed-certificate', 0, error.message);
+      return refusal('malformed-certificate', 0, error.message);
     }
     const usage = (this.#options.keyUsage ?? ['digitalSignature']).reduce(
       (bits, name) => bits | KeyUsage[name],
       0,
     );
     const unfit = checkLeaf(leaf, this.#context, usage);
-    if (unfit !== null) return this.#failure(unfit.reason, 0, unfit.message, unfit.relaxation);
+    if (unfit !== null) return refusal(unfit.reason, 0, unfit.message, unfit.relaxation);
 
     const own = profile === 'compatible' ? this.#options.anchors.find(leaf) : null;
     if (own !== null && own.purposes?.includes(purpose) !== false) return this.#success([leaf], own);
@@ -209,7 +212,20 @@ export class Search {
       commonName: fallback ? fallbackCommonName(path[0] as Certificate) : null,
       meter: this.#meter,
     });
-    return problem ?? this.#checkSignatures(path, anchor);
+    if (problem !== null) return problem;
+    const unsigned = this.#checkSignatures(path, anchor);
+    if (unsigned !== null) return unsigned;
+    const { crls, requireCrl, ocsp, provider } = this.#options;
+    const revocation = checkRevocation(
+      path,
+      anchor,
+      { crls: crls ?? null, requireCrl: requireCrl ?? 'none', ocsp },
+      this.#context,
+      provider,
+      this.#signatures,
+    );
+    this.#status = revocation;
+    return revocation.problem;
   }
 
   #checkSignatures(path: readonly Certificate[], anchor: TrustAnchor): PlacedFault | null {
@@ -223,22 +239,20 @@ export class Search {
 
   #success(path: readonly Certificate[], anchor: TrustAnchor): PathResult {
     const leaf = path[0] as Certificate;
-    let matchedName: string | null = null;
-    if (this.#reference !== null) {
-      const match = checkServerName(leaf, this.#reference, {
-        commonNameFallback: this.#options.commonNameFallback === true,
-      });
-      if (!match.ok) return this.#failure('name-mismatch', 0, match.message);
-      matchedName = match.matched;
-    }
-    let validFromMs = Math.max(...path.map((certificate) => certificate.notBeforeMs));
+    let validFromMs = Math.max(
+      this.#status?.validFromMs ?? Number.NEGATIVE_INFINITY,
+      ...path.map((certificate) => certificate.notBeforeMs),
+    );
     // notAfter is the last second, to its end.
-    let validUntilMs = Math.min(...path.map((certificate) => certificate.notAfterMs + 999));
+    let validUntilMs = Math.min(
+      this.#status?.validUntilMs ?? Number.POSITIVE_INFINITY,
+      ...path.map((certificate) => certificate.notAfterMs + 999),
+    );
     if (this.#checkAnchorDates && anchor.certificate !== null) {
       validFromMs = Math.max(validFromMs, anchor.certificate.notBeforeMs);
       validUntilMs = Math.min(validUntilMs, anchor.certificate.notAfterMs + 999);
     }
-    return { ok: true, leaf, path, anchor, matchedName, validFromMs, validUntilMs };
+    return { ok: true, leaf, path, anchor, matchedName: null, validFromMs, validUntilMs };
   }
 
   #refuse(path: readonly Certificate[], anchor: TrustAnchor, { fault: problem, depth }: PlacedFault): void {
@@ -272,24 +286,25 @@ export class Search {
     if (this.#options.traceAttempts === true && this.#attempts.length < MAX_ATTEMPTS)
       this.#attempts.push(attempt);
   }
+}
 
-  #failure(
-    reason: PathReason,
-    depth: number,
-    message: string,
-    relaxation: Relaxation | null = null,
-  ): PathFailure {
-    return {
-      ok: false,
-      reason,
-      relaxation,
-      depth,
-      message,
-      alert: failureFor(reason),
-      nodeCode: nodeCodeFor(reason),
-      attempts: this.#attempts,
-    };
-  }
+/** A refusal without attempts. */
+export function refusal(
+  reason: PathReason,
+  depth: number,
+  message: string,
+  relaxation: Relaxation | null = null,
+): PathFailure {
+  return {
+    ok: false,
+    reason,
+    relaxation,
+    depth,
+    message,
+    alert: failureFor(reason),
+    nodeCode: nodeCodeFor(reason),
+    attempts: [],
+  };
 }
 
 /** Whether `signed` names a key identifier that `issuer` says is not its own. */
