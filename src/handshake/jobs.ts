@@ -2,9 +2,10 @@
  * What a handshake may have to wait for. A job leaves the engine as an event and comes back by its id, now
  * or late, as an answer or a failure. The engine never runs one itself.
  */
-import type { FailureReason } from '../util/errors.ts';
+
 import type { SessionCore } from '../session/core.ts';
-import type { ResumptionReason } from '../session/resumption-reason.ts';
+import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
+import type { FailureReason } from '../util/errors.ts';
 import type { Credential, ExternalPsk } from './config.ts';
 
 /** Is this certificate good? For either role, and for a resumed session that is checked again. */
@@ -115,6 +116,15 @@ export type OpenTicketAnswer =
     }
   | { readonly opened: false; readonly reason: ResumptionReason };
 
+/**
+ * A stateful ticket is good once: take the session out of its store. Asked only after the binder proved that
+ * the client has the key. False: somebody was faster, and the handshake becomes a full one.
+ */
+export interface ConsumeSessionJob {
+  readonly kind: 'consume-session';
+  readonly session: SessionCore;
+}
+
 /** Make a stateless ticket of a session. Null: send none. Does not hold up the handshake. */
 export interface SealTicketJob {
   readonly kind: 'seal-ticket';
@@ -141,6 +151,8 @@ export interface ReplayJob {
 }
 export interface ReplayAnswer {
   readonly accept: boolean;
+  /** Why not; `early-data-replayed` when it is left out. */
+  readonly reason?: EarlyDataReason;
 }
 
 /** An external key: which to offer (client), or which an identity names (server). */
@@ -157,14 +169,15 @@ export interface FindPskJob {
 /** What kind of answer each job takes. */
 export interface JobAnswers {
   'verify-certificate': VerifyCertificateAnswer;
-  'sign': Uint8Array;
-  'select': SelectAnswer;
+  sign: Uint8Array;
+  select: SelectAnswer;
   'client-certificate': ClientCertificateAnswer;
   'find-session': FindSessionAnswer;
   'open-ticket': OpenTicketAnswer;
   'seal-ticket': Uint8Array | null;
   'store-session': undefined;
-  'replay': ReplayAnswer;
+  'consume-session': boolean;
+  replay: ReplayAnswer;
   'offer-psk': ExternalPsk | null;
   'find-psk': SessionCore | null;
 }
@@ -178,6 +191,7 @@ export type Job =
   | OpenTicketJob
   | SealTicketJob
   | StoreSessionJob
+  | ConsumeSessionJob
   | ReplayJob
   | OfferPskJob
   | FindPskJob;

@@ -1,4 +1,4 @@
-import type { AeadKey, CryptoProvider } from '../crypto/provider.ts';
+import type { AeadKey } from '../crypto/provider.ts';
 import type { CipherSuite } from '../util/registries.ts';
 
 /** Longest plaintext of a record (RFC 8446, 5.1). */
@@ -27,20 +27,15 @@ export class RecordProtection {
   readonly #aad: Uint8Array;
   #sequence = 0;
 
-  /** Takes copies; the caller wipes `key` and `iv`. `iv` is 12 bytes, or 4 for AES-GCM in TLS 1.2. */
-  constructor(
-    provider: CryptoProvider,
-    version: 0x0303 | 0x0304,
-    suite: CipherSuite,
-    key: Uint8Array,
-    iv: Uint8Array,
-  ) {
+  /** Takes over `key` and `iv`: 12 bytes, or 4 for AES-GCM in TLS 1.2. */
+  constructor(version: 0x0303 | 0x0304, suite: CipherSuite, key: AeadKey, iv: Uint8Array) {
     this.version = version;
     this.suite = suite;
     this.prefix = version === 0x0303 && suite.aead !== 'chacha20-poly1305' ? 8 : 0;
-    this.#key = provider.aeadKey(suite.aead, key);
+    this.#key = key;
     this.#iv = new Uint8Array(12);
     this.#iv.set(iv);
+    iv.fill(0);
     this.#aad = new Uint8Array(version === 0x0304 ? 5 : 13);
   }
 

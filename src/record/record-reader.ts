@@ -74,9 +74,10 @@ export class RecordReader {
     this.#skipPlainAppData = beforeSecondHello;
   }
 
-  /** The second ClientHello is here: what still comes of early data is told by not opening. */
+  /** The second ClientHello is here: no early data may follow it (RFC 8446, 4.2.10). */
   secondHelloArrived(): void {
     this.#skipPlainAppData = false;
+    this.#skipBudget = -1;
   }
 
   /** Borrowed until `keepRest`. */

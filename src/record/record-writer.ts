@@ -21,6 +21,11 @@ export class RecordWriter {
   headerVersion = 0x0301;
   /** TLS 1.3 pads each record's content up to a multiple of this many bytes; 0 for no padding. */
   paddingBlock = 0;
+  /** A ChangeCipherSpec that goes out in front of the next record, so that it never travels alone. */
+  changeCipherSpecPending = false;
+
+  /** How often `take` has handed bytes over. */
+  flights = 0;
 
   get protection(): RecordProtection | null {
     return this.#protection;
@@ -71,6 +76,7 @@ export class RecordWriter {
    */
   appendChangeCipherSpec(): void {
     this.#closeRecord();
+    this.changeCipherSpecPending = false;
     this.#reserve(6);
     this.#buffer.set([ContentType.change_cipher_spec, 3, 3, 0, 1, 1], this.#length);
     this.#length += 6;
@@ -84,6 +90,7 @@ export class RecordWriter {
     const bytes = this.#buffer.subarray(0, length);
     this.#buffer = new Uint8Array(INITIAL_CAPACITY);
     this.#length = 0;
+    this.flights++;
     return bytes;
   }
 
@@ -98,6 +105,7 @@ export class RecordWriter {
       if (this.#openType === type && content < this.#maxFragment) return this.#maxFragment - content;
       this.#closeRecord();
     }
+    if (this.changeCipherSpecPending) this.appendChangeCipherSpec();
     const prefix = this.#protection?.prefix ?? 0;
     this.#reserve(HEADER_LENGTH + prefix);
     this.#open = this.#length;

@@ -90,6 +90,16 @@ export class Transcript {
     if (this.#messages !== null) this.#messages = [synthetic];
   }
 
+  /** An independent transcript that goes on from here. @throws {TypeError} before `choose`. */
+  fork(): Transcript {
+    if (this.#state === null) throw new TypeError('the hash of the transcript is not chosen yet');
+    const copy = new Transcript(this.#provider);
+    copy.#hash = this.#hash;
+    copy.#state = this.#state.fork();
+    copy.#messages = null;
+    return copy;
+  }
+
   /** All messages so far, for TLS 1.2's CertificateVerify. @throws {TypeError} if they were not kept. */
   messages(): Uint8Array {
     if (this.#messages === null) throw new TypeError('the messages of the transcript were not kept');

@@ -187,16 +187,15 @@ export class TlsAlertError extends TlsessionError {
     return 'TlsAlertError';
   }
 
-  static local(reason: FailureReason, detail?: string, options?: ErrorOptions): TlsAlertError {
+  /** `alert` replaces the reason's own, where an answer from outside chose another. */
+  static local(
+    reason: FailureReason,
+    detail?: string,
+    options?: ErrorOptions & { readonly alert?: number | undefined },
+  ): TlsAlertError {
     const text = detail === undefined ? textFor(reason) : `${textFor(reason)}: ${detail}`;
-    return new TlsAlertError(
-      'local',
-      alertFor(reason),
-      reason,
-      `ERR_TLS_${constantCase(reason)}`,
-      text,
-      options,
-    );
+    const alert = options?.alert ?? alertFor(reason);
+    return new TlsAlertError('local', alert, reason, `ERR_TLS_${constantCase(reason)}`, text, options);
   }
 
   static peer(alert: number): TlsAlertError {

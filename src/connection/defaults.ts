@@ -1,0 +1,129 @@
+/** What most callers leave out of a configuration. */
+import type { CryptoProvider } from '../crypto/provider.ts';
+import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
+import { DEFAULT_LIMITS } from '../util/limits.ts';
+import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
+
+/** Suites in order of preference, TLS 1.3 first; those without a hardware-friendly cipher last, as OpenSSL has it. */
+const SUITES: readonly number[] = [
+  0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc02b, 0xc02f,
+];
+
+/** What a peer may sign with, in order of preference. Neither SHA-1 nor, in TLS 1.3, PKCS#1. */
+export const DEFAULT_SIGNATURE_SCHEMES: readonly number[] = Object.freeze([
+  0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b, 0x0401, 0x0501,
+  0x0601,
+]);
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** OpenSSL's default session timeout, in seconds. */
+export const DEFAULT_SESSION_TIMEOUT_SEC = 7200;
+
+function common(provider: CryptoProvider, clock: Clock): Omit<ClientConfig, ClientOnly> {
+  return {
+    provider,
+    clock,
+    random: (length) => provider.random(length),
+    limits: DEFAULT_LIMITS,
+    minVersion: ProtocolVersion.TLS1_2,
+    maxVersion: ProtocolVersion.TLS1_3,
+    cipherSuites: SUITES.filter((id) => {
+      const suite = cipherSuites.get(id);
+      return suite !== undefined && provider.supportsAead(suite.aead);
+    }),
+    groups: provider.groups,
+    signatureSchemes: DEFAULT_SIGNATURE_SCHEMES,
+    alpn: [],
+    keyLog: false,
+    tickets: true,
+    recordSizeLimit: 0,
+    maxSendFragment: 16_384,
+    recordPadding: 0,
+    certificateCompressors: [],
+    grease: false,
+    sessionTimeoutSec: DEFAULT_SESSION_TIMEOUT_SEC,
+    requireExtendedMasterSecret: false,
+    allowPskKe: false,
+    compatibilityMode: true,
+  };
+}
+
+type ClientOnly =
+  | 'role'
+  | 'serverName'
+  | 'sendServerName'
+  | 'port'
+  | 'session'
+  | 'trust'
+  | 'clientAuth'
+  | 'keyShareCount'
+  | 'requestOcsp'
+  | 'requestSct'
+  | 'postHandshakeAuth'
+  | 'earlyData'
+  | 'externalPsk'
+  | 'verifyOnResume'
+  | 'verifyPeer'
+  | 'fallbackScsv'
+  | 'allowUnknownAlpn'
+  | 'enforceKeyUsage';
+
+/** A client's configuration with everything that `options` leaves out. */
+export function clientConfig(
+  provider: CryptoProvider,
+  options: Partial<Omit<ClientConfig, 'role' | 'provider'>>,
+): ClientConfig {
+  return {
+    ...common(provider, options.clock ?? systemClock),
+    role: 'client',
+    serverName: null,
+    sendServerName: true,
+    port: 0,
+    session: null,
+    trust: NOTHING,
+    clientAuth: NOTHING,
+    keyShareCount: 1,
+    requestOcsp: false,
+    requestSct: false,
+    postHandshakeAuth: false,
+    earlyData: false,
+    externalPsk: false,
+    verifyOnResume: false,
+    verifyPeer: true,
+    fallbackScsv: false,
+    allowUnknownAlpn: false,
+    enforceKeyUsage: true,
+    ...options,
+  };
+}
+
+/** A server's configuration with everything that `options` leaves out. */
+export function serverConfig(
+  provider: CryptoProvider,
+  options: Partial<Omit<ServerConfig, 'role' | 'provider'>>,
+): ServerConfig {
+  return {
+    ...common(provider, options.clock ?? systemClock),
+    role: 'server',
+    credentials: [],
+    selectByJob: false,
+    clientCertificate: 'none',
+    clientCertificateAuthorities: [],
+    sessionIdContext: NOTHING,
+    trust: NOTHING,
+    clientAuth: NOTHING,
+    preferServerCiphers: false,
+    ticketCount: 2,
+    sessionIds: false,
+    statefulTickets: false,
+    maxEarlyData: 0,
+    receiveMaxEarlyData: 16_384,
+    replayGuard: false,
+    externalPsk: false,
+    verifyOnResume: false,
+    bindServerName: true,
+    ...options,
+  };
+}

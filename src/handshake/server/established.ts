@@ -1,0 +1,142 @@
+/** A TLS 1.3 server after its handshake: tickets out, key updates in (RFC 8446, 4.6). */
+import type { MasterSecret, ResumptionSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import type { CipherSuite } from '../../util/registries.ts';
+import { writeNewSessionTicket13 } from '../../wire/message/new-session-ticket.ts';
+import { HandshakeType } from '../../wire/numbers.ts';
+import { Writer } from '../../wire/writer.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Host } from '../host.ts';
+import { MAX_TICKET_LIFETIME_SEC, makeSession, type SessionFacts } from '../shared/sessions.ts';
+import { installTrafficKeys, TrafficSecrets } from '../shared/traffic.ts';
+import { type Reads, State, unexpected } from '../state.ts';
+import type { ClientRequest } from './client-hello.ts';
+import type { ServerSettings } from './start.ts';
+
+export interface FinishedServer13 {
+  readonly suite: CipherSuite;
+  readonly settings: ServerSettings;
+  /** What all sessions of this connection have in common. */
+  readonly facts: SessionFacts;
+  readonly master: MasterSecret;
+  /** Up to the client's Finished. */
+  readonly transcriptHash: Uint8Array;
+  readonly application: TrafficSecretPair;
+}
+
+export class EstablishedServer13 extends State {
+  readonly name = 'established';
+  readonly #host: Host<ServerConfig>;
+  readonly #finished: FinishedServer13;
+  readonly #traffic: TrafficSecrets;
+  #resumption: ResumptionSecret | null = null;
+  #tickets = 0;
+
+  constructor(host: Host<ServerConfig>, finished: FinishedServer13) {
+    super();
+    this.#host = host;
+    this.#finished = finished;
+    installTrafficKeys(host, 'read', finished.suite, finished.application.client);
+    this.#traffic = new TrafficSecrets(
+      host,
+      finished.suite,
+      finished.application.client,
+      finished.application.server,
+    );
+    host.applicationDataHook = (): void => this.#traffic.onApplicationData();
+    host.issueTicket = (): void => this.#issueTicket();
+    host.track(this.#traffic);
+  }
+
+  override get reads(): Reads {
+    return 'data';
+  }
+
+  override get handshaking(): boolean {
+    return false;
+  }
+
+  onMessage(type: number, message: Uint8Array): State {
+    if (type !== HandshakeType.key_update) throw unexpected(type, this.name);
+    this.#traffic.onKeyUpdate(message.subarray(4));
+    return this;
+  }
+
+  /** Two after a full handshake, one after a resumption; none for a client that could not use them. */
+  issueFirstTickets(request: ClientRequest, resumed: boolean): void {
+    const { config } = this.#host;
+    const { settings } = this.#finished;
+    if (config.ticketCount === 0 || (!settings.tickets && !config.statefulTickets)) return;
+    const modes = request.pskModes;
+    if (modes === null || !(modes.dhe || (modes.plain && config.allowPskKe))) return;
+    const count = resumed ? 1 : config.ticketCount;
+    for (let i = 0; i < count; i++) this.#issueTicket();
+  }
+
+  #issueTicket(): void {
+    const host = this.#host;
+    const { config } = host;
+    this.#resumption ??= host.track(this.#finished.master.resumption(this.#finished.transcriptHash));
+    const nonce = ticketNonce(this.#tickets++);
+    const masterKey = this.#resumption.psk(nonce);
+    const random = host.random(4);
+    const ageAdd = new DataView(random.buffer, random.byteOffset, 4).getUint32(0);
+    const id = host.random(32);
+    const lifetimeSec = Math.min(config.sessionTimeoutSec, MAX_TICKET_LIFETIME_SEC);
+    const maxEarlyData = config.replayGuard ? config.maxEarlyData : 0;
+    const session = makeSession(
+      {
+        ...this.#finished.facts,
+        masterKey,
+        id,
+        ticketLifetimeHint: lifetimeSec,
+        ticketAgeAdd: ageAdd,
+        maxEarlyData,
+      },
+      host.nowMs(),
+      lifetimeSec,
+    );
+    masterKey.fill(0);
+    // Its first reference is the job's and then the event's; the connection takes one of its own.
+    host.holdGiven(session);
+    session.retain('connection');
+    host.adoptSession(session);
+    const send = (ticket: Uint8Array | null): void => {
+      if (ticket !== null && ticket.length > 0 && ticket.length <= 0xffff) {
+        this.#send({
+          lifetimeSec,
+          ageAdd,
+          nonce,
+          ticket,
+          maxEarlyData: maxEarlyData > 0 ? maxEarlyData : null,
+        });
+      }
+      host.passOn(session);
+      host.emit({ type: 'session', session });
+    };
+    const failed = (error: unknown): void => {
+      host.letGo(session);
+      // A ticket that cannot be made costs a resumption, not a connection; only a callback that says so ends it.
+      if (error instanceof TlsAlertError) throw error;
+    };
+    if (config.statefulTickets) {
+      host.startSideJob<'store-session'>({ kind: 'store-session', session }, () => send(id), failed);
+    } else {
+      host.startSideJob<'seal-ticket'>({ kind: 'seal-ticket', session, lifetimeSec }, send, failed);
+    }
+  }
+
+  #send(ticket: Parameters<typeof writeNewSessionTicket13>[1]): void {
+    const writer = new Writer(ticket.ticket.length + 64);
+    writeNewSessionTicket13(writer, ticket, this.#host.config.grease ? 0x0a0a : 0);
+    this.#host.send(writer.view());
+    writer.buffer.fill(0);
+  }
+}
+
+/** OpenSSL's: eight bytes, big-endian, counting from zero. */
+function ticketNonce(counter: number): Uint8Array {
+  const nonce = new Uint8Array(8);
+  new DataView(nonce.buffer).setUint32(4, counter);
+  return nonce;
+}

@@ -1,0 +1,151 @@
+/** TLS 1.3 at the server: suite, group and HelloRetryRequest (RFC 8446, 4.1). */
+import type { Transcript } from '../../schedule/transcript.ts';
+import { equalBytes } from '../../util/bytes.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import { writeRetryGroup } from '../../wire/extension/key-share.ts';
+import { writeSelectedVersion } from '../../wire/extension/lists.ts';
+import { HELLO_RETRY_RANDOM, writeServerHello } from '../../wire/message/server-hello.ts';
+import { HandshakeType } from '../../wire/numbers.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Host } from '../host.ts';
+import { State, unexpected } from '../state.ts';
+import { type ClientRequest, chooseSuite, readRequest } from './client-hello.ts';
+import { sendServerFlight } from './flight.ts';
+import { choosePsk } from './psk.ts';
+import type { ServerSettings } from './start.ts';
+
+/** What a HelloRetryRequest asked for, to hold the second hello against. */
+interface Retry {
+  readonly suite: CipherSuite;
+  readonly group: number;
+  readonly first: ClientRequest;
+}
+
+/** What is agreed before the key exchange. */
+export interface Agreed13 {
+  readonly settings: ServerSettings;
+  readonly request: ClientRequest;
+  readonly transcript: Transcript;
+  readonly suite: CipherSuite;
+  readonly retried: boolean;
+}
+
+export function negotiate13(
+  host: Host<ServerConfig>,
+  settings: ServerSettings,
+  request: ClientRequest,
+  transcript: Transcript,
+  retry: Retry | null,
+): State {
+  const { config, info } = host;
+  host.reader.ignoreChangeCipherSpec = true;
+  info.earlyDataOffered ||= request.earlyData;
+  if (request.hello.legacyVersion < ProtocolVersion.TLS1_2) {
+    throw TlsAlertError.local('no-common-version', 'legacy_version is below TLS 1.2');
+  }
+  const id = chooseSuite(config, request, () => true);
+  const suite = id === null ? undefined : cipherSuites.get(id);
+  if (suite === undefined) throw TlsAlertError.local('no-common-cipher');
+  if (retry !== null && retry.suite !== suite)
+    throw TlsAlertError.local('second-hello-changed', 'cipher suites');
+  info.cipherSuite = suite.id;
+  const agreed: Agreed13 = { settings, request, transcript, suite, retried: retry !== null };
+
+  const pskOnly = request.psks !== null && request.pskModes?.plain === true && config.allowPskKe;
+  if (!pskOnly) requireKeyExchange(request);
+  const group = chooseGroup(config, request);
+  if (group === null) {
+    if (pskOnly) return finish(host, agreed, null);
+    throw TlsAlertError.local('no-common-group');
+  }
+  const share = request.keyShares?.find((entry) => entry.group === group);
+  if (share === undefined) {
+    if (retry !== null)
+      throw TlsAlertError.local('second-hello-changed', 'the share that was asked for is not there');
+    return sendRetry(host, agreed, group);
+  }
+  return finish(host, agreed, share.group);
+}
+
+/** Without a PSK these three are mandatory (RFC 8446, 9.2). */
+function requireKeyExchange(request: ClientRequest): void {
+  if (request.groups === null && request.keyShares !== null) {
+    throw TlsAlertError.local('missing-extension', 'supported_groups');
+  }
+  if (request.keyShares === null) throw TlsAlertError.local('missing-extension', 'key_share');
+}
+
+function finish(host: Host<ServerConfig>, agreed: Agreed13, group: number | null): State {
+  return choosePsk(host, agreed, (psk) => sendServerFlight(host, agreed, group, psk));
+}
+
+/** The first of ours that comes with a share; else the first of ours that the client knows. */
+function chooseGroup(config: ServerConfig, request: ClientRequest): number | null {
+  const known = request.groups ?? [];
+  const common = config.groups.filter((group) => known.includes(group));
+  for (const { group } of request.keyShares ?? []) {
+    if (!known.includes(group))
+      throw TlsAlertError.local('illegal-parameter', 'a share of a group that is not listed');
+  }
+  return (
+    common.find((group) => request.keyShares?.some((share) => share.group === group)) ?? common[0] ?? null
+  );
+}
+
+function sendRetry(host: Host<ServerConfig>, agreed: Agreed13, group: number): State {
+  const { transcript, suite, request } = agreed;
+  const { scratch } = host;
+  host.info.helloRetryRequest = true;
+  transcript.choose(suite.hash);
+  transcript.replaceByMessageHash();
+  scratch.reset();
+  writeServerHello(scratch, HELLO_RETRY_RANDOM, request.hello.sessionId, suite.id, (writer) => {
+    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
+    writeRetryGroup(writer, group);
+  });
+  host.send(scratch.view());
+  transcript.update(scratch.view());
+  if (request.hello.sessionId.length > 0) host.writer.appendChangeCipherSpec();
+  if (request.earlyData) host.reader.skipEarlyData(host.limits.skippedEarlyDataBytes, true);
+  return new ExpectSecondHello(host, agreed, { suite, group, first: request });
+}
+
+class ExpectSecondHello extends State {
+  readonly name = 'expectSecondClientHello';
+  readonly #host: Host<ServerConfig>;
+  readonly #agreed: Agreed13;
+  readonly #retry: Retry;
+
+  constructor(host: Host<ServerConfig>, agreed: Agreed13, retry: Retry) {
+    super();
+    this.#host = host;
+    this.#agreed = agreed;
+    this.#retry = retry;
+  }
+
+  onMessage(type: number, message: Uint8Array): State {
+    if (type !== HandshakeType.client_hello) throw unexpected(type, this.name);
+    const host = this.#host;
+    const { first, group } = this.#retry;
+    host.reader.secondHelloArrived();
+    const request = readRequest(message, host.config);
+    if (request.version !== ProtocolVersion.TLS1_3) {
+      throw TlsAlertError.local('second-hello-changed', 'version');
+    }
+    if (request.earlyData) throw TlsAlertError.local('second-hello-changed', 'early_data');
+    if (
+      !equalBytes(request.hello.random, first.hello.random) ||
+      !equalBytes(request.hello.sessionId, first.hello.sessionId) ||
+      request.serverName !== first.serverName
+    ) {
+      throw TlsAlertError.local('second-hello-changed');
+    }
+    const shares = request.keyShares ?? [];
+    if (shares.length !== 1 || shares[0]?.group !== group) {
+      throw TlsAlertError.local('second-hello-changed', 'key_share');
+    }
+    // The binders are over the transcript before this hello, so it goes in after they are checked.
+    return negotiate13(host, this.#agreed.settings, request, this.#agreed.transcript, this.#retry);
+  }
+}

@@ -1,0 +1,310 @@
+/** Which pre-shared key a server takes (RFC 8446, 4.2.11), and whether its early data (4.2.10). */
+import { EarlySecret } from '../../schedule/tls13.ts';
+import { Field, FLAG_EXTENDED_MASTER_SECRET, PeerCertificate } from '../../session/body.ts';
+import type { SessionCore } from '../../session/core.ts';
+import type { EarlyDataReason, ResumptionReason } from '../../session/resumption-reason.ts';
+import { EMPTY, equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Host } from '../host.ts';
+import { readValidity } from '../shared/certificates.ts';
+import type { State } from '../state.ts';
+import type { Agreed13 } from './negotiate13.ts';
+import type { ServerSettings } from './start.ts';
+
+/** A key that was chosen; its binder is verified. */
+export interface ChosenPsk {
+  readonly index: number;
+  readonly kind: 'ticket' | 'external';
+  /** One library reference; the connection's to give back. */
+  readonly session: SessionCore;
+  readonly early: EarlySecret;
+  /** Key exchange on top (psk_dhe_ke). */
+  readonly dhe: boolean;
+  readonly earlyData: boolean;
+}
+
+interface Candidate {
+  readonly index: number;
+  readonly kind: 'ticket' | 'external';
+  readonly session: SessionCore;
+}
+
+type Next = (psk: ChosenPsk | null) => State;
+
+export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next): State {
+  const { request } = agreed;
+  const full = (reason: ResumptionReason): State => {
+    host.info.resumptionReason = reason;
+    addHello(agreed);
+    noEarlyData(host, agreed, 'early-data-not-resumed');
+    return next(null);
+  };
+  const { psks, pskModes } = request;
+  if (psks === null) return full('no-session-offered');
+  const dhe = pskModes?.dhe === true;
+  if (!dhe && !(pskModes?.plain === true && host.config.allowPskKe)) return full('psk-mode');
+
+  let reason: ResumptionReason = 'not-found';
+  const count = Math.min(psks.identities.length, host.limits.pskIdentities);
+  const tryNext = (index: number): State => {
+    if (index >= count) {
+      return full(index < psks.identities.length && reason === 'not-found' ? 'too-many-identities' : reason);
+    }
+    const identity = (psks.identities[index] as { identity: Uint8Array }).identity;
+    return findPsk(host, agreed, identity, (found) => {
+      if (typeof found === 'string') {
+        reason = found;
+        return tryNext(index + 1);
+      }
+      const candidate: Candidate = { index, ...found };
+      host.holdGiven(candidate.session);
+      const refusal = whyNotResume(host, agreed.settings, agreed, candidate);
+      if (refusal !== null) {
+        host.letGo(candidate.session);
+        reason = refusal;
+        return tryNext(index + 1);
+      }
+      return acceptPsk(host, agreed, candidate, dhe, next, full);
+    });
+  };
+  return tryNext(0);
+}
+
+/** The ClientHello joins the transcript: once, after the binders, which are over what came before. */
+function addHello(agreed: Agreed13): void {
+  agreed.transcript.choose(agreed.suite.hash);
+  if (agreed.retried) agreed.transcript.update(agreed.request.message);
+}
+
+type Found = { readonly kind: 'ticket' | 'external'; readonly session: SessionCore } | ResumptionReason;
+
+/** Asks in turn: is it an external key, a stateful ticket, a sealed one? */
+function findPsk(
+  host: Host<ServerConfig>,
+  agreed: Agreed13,
+  identity: Uint8Array,
+  next: (found: Found) => State,
+): State {
+  const { config } = host;
+  const ticket = (): State => {
+    if (!agreed.settings.tickets && !config.statefulTickets) return next('resumption-disabled');
+    if (config.statefulTickets && identity.length === 32) {
+      return host.wait<'find-session'>(
+        { kind: 'find-session', version: ProtocolVersion.TLS1_3, id: identity.slice() },
+        (answer) => next(answer.found ? { kind: 'ticket', session: answer.session } : answer.reason),
+        () => next('store-failed'),
+      );
+    }
+    if (!agreed.settings.tickets) return next('resumption-disabled');
+    return host.wait<'open-ticket'>(
+      { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice() },
+      (answer) => next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason),
+      (error) => {
+        if (error instanceof TlsAlertError) throw error;
+        return next('store-failed');
+      },
+    );
+  };
+  if (!config.externalPsk) return ticket();
+  return host.wait<'find-psk'>({ kind: 'find-psk', identity: identity.slice() }, (session) =>
+    session === null ? ticket() : next({ kind: 'external', session }),
+  );
+}
+
+/** The checks of OpenSSL's section 2 and of DESIGN rule 6, each with its reason. */
+function whyNotResume(
+  host: Host<ServerConfig>,
+  settings: ServerSettings,
+  agreed: Agreed13,
+  candidate: Candidate,
+): ResumptionReason | null {
+  const { session, kind } = candidate;
+  const { suite } = agreed;
+  const body = session.body('connection');
+  if (body.version !== ProtocolVersion.TLS1_3) return 'other-version';
+  const sessionSuite = cipherSuites.get(body.cipher);
+  if (sessionSuite === undefined || sessionSuite.hash !== suite.hash) return 'other-hash';
+  if (body.length(Field.masterKey) === 0) return 'not-resumable';
+  // An external key is not a session of any context (OpenSSL #31964): its owner chose to give it.
+  if (kind === 'external') return null;
+  return whyNotBound(host, settings, session, agreed.request.serverName);
+}
+
+/** Checks that TLS 1.2 and 1.3 have in common. */
+export function whyNotBound(
+  host: Host<ServerConfig>,
+  settings: ServerSettings,
+  session: SessionCore,
+  serverName: string | null,
+): ResumptionReason | null {
+  const body = session.body('connection');
+  const nowMs = host.nowMs();
+  if (session.isMarkedNotResumable) return 'not-resumable';
+  if (!equalBytes(body.view(Field.sidCtx), settings.sessionIdContext)) return 'other-context';
+  if (nowMs > session.expiresAtMs) return 'expired';
+  if (host.config.bindServerName) {
+    const name = body.has(Field.hostname) ? latin1(body.view(Field.hostname)) : null;
+    if (name !== serverName) return 'other-name';
+  }
+  const { bindings } = body;
+  if (bindings !== null) {
+    if (!equalBytes(bindings.trust, settings.trust)) return 'other-trust';
+    if (!equalBytes(bindings.clientAuth, settings.clientAuth)) return 'other-client-auth';
+  }
+  if (settings.clientCertificate !== 'none') {
+    // OpenSSL makes this a fatal error, so that nobody finds out only when resumption is slow.
+    if (settings.sessionIdContext.length === 0 && bindings === null) {
+      throw TlsAlertError.local('session-context-missing');
+    }
+    if (body.peer === null && settings.clientCertificate === 'require') return 'other-client-auth';
+    if (body.peer !== null) {
+      const validity = readValidity(PeerCertificate.view(body.peer));
+      if (validity === null || nowMs < validity.notBeforeMs || nowMs > validity.notAfterMs) {
+        return 'peer-certificate-invalid';
+      }
+    }
+  }
+  return null;
+}
+
+/** The binder first: nothing is consumed for a client that does not have the key. */
+function acceptPsk(
+  host: Host<ServerConfig>,
+  agreed: Agreed13,
+  candidate: Candidate,
+  dhe: boolean,
+  next: Next,
+  full: (reason: ResumptionReason) => State,
+): State {
+  const { request, transcript, suite } = agreed;
+  const { session, index, kind } = candidate;
+  const psks = request.psks as NonNullable<typeof request.psks>;
+  const early = host.track(
+    EarlySecret.create(
+      host.provider,
+      suite.hash,
+      session.body('connection').view(Field.masterKey),
+      host.keyLog,
+    ),
+  );
+  const truncated = request.message.subarray(0, request.message.length - psks.bindersLength);
+  const before = agreed.retried
+    ? transcript.peekWith(suite.hash, truncated)
+    : host.provider.digest(suite.hash, truncated);
+  const expected = early.binder(kind === 'external' ? 'external' : 'resumption', before);
+  if (!equalSecret(expected, psks.binders[index] ?? EMPTY)) {
+    early.destroy();
+    throw TlsAlertError.local('bad-binder');
+  }
+  const accept = (earlyData: boolean): State => {
+    host.info.resumed = true;
+    host.info.externalPsk = kind === 'external';
+    host.info.resumptionReason = null;
+    addHello(agreed);
+    return next({ index, kind, session, early, dhe, earlyData });
+  };
+  const withEarlyData = (): State => {
+    const refusal = whyNoEarlyData(host, agreed, candidate);
+    if (refusal !== null) {
+      noEarlyData(host, agreed, refusal);
+      return accept(false);
+    }
+    return askReplayGuard(host, agreed, candidate, expected, accept);
+  };
+  if (kind === 'external' || !host.config.statefulTickets) return withEarlyData();
+  const replayed = (): State => {
+    early.destroy();
+    host.letGo(session);
+    return full('replayed');
+  };
+  return host.wait<'consume-session'>(
+    { kind: 'consume-session', session },
+    (first) => (first ? withEarlyData() : replayed()),
+    replayed,
+  );
+}
+
+function askReplayGuard(
+  host: Host<ServerConfig>,
+  agreed: Agreed13,
+  candidate: Candidate,
+  binder: Uint8Array,
+  accept: (earlyData: boolean) => State,
+): State {
+  const refuse = (reason: EarlyDataReason): State => {
+    noEarlyData(host, agreed, reason);
+    return accept(false);
+  };
+  const { session } = candidate;
+  return host.wait<'replay'>(
+    {
+      kind: 'replay',
+      binder: binder.slice(),
+      session,
+      sentAtMs: session.timeMs('connection') + clientAgeMs(agreed, candidate),
+    },
+    (answer) => {
+      if (!answer.accept) return refuse(answer.reason ?? 'early-data-replayed');
+      host.info.earlyDataAccepted = true;
+      host.info.earlyDataReason = null;
+      host.emit({ type: 'early-data', accepted: true, reason: null });
+      return accept(true);
+    },
+    () => refuse('early-data-guard-failed'),
+  );
+}
+
+/** Milliseconds since the ticket was made, by the client's clock. */
+function clientAgeMs(agreed: Agreed13, candidate: Candidate): number {
+  const { identities } = agreed.request.psks as NonNullable<typeof agreed.request.psks>;
+  const obfuscated = identities[candidate.index]?.obfuscatedAge ?? 0;
+  // Modulo 2^32 (RFC 8446, 4.2.11.1); OpenSSL saturates at zero instead.
+  return (obfuscated - candidate.session.body('connection').ticketAgeAdd) >>> 0;
+}
+
+/** How far the client's age may be from ours, in milliseconds: OpenSSL's window of 10 s, both ways 1 s slack. */
+const AGE_TOLERANCE_MS = 10_000;
+
+function whyNoEarlyData(
+  host: Host<ServerConfig>,
+  agreed: Agreed13,
+  candidate: Candidate,
+): EarlyDataReason | null {
+  const { request, settings, suite } = agreed;
+  const { session, index, kind } = candidate;
+  const body = session.body('connection');
+  if (!request.earlyData)
+    return agreed.retried && host.info.earlyDataOffered ? 'early-data-hello-retry' : 'early-data-not-offered';
+  if (!host.config.replayGuard || host.config.maxEarlyData === 0) return 'early-data-disabled';
+  if (agreed.retried) return 'early-data-hello-retry';
+  if (index !== 0) return 'early-data-not-first';
+  if (body.maxEarlyData === 0) return 'early-data-not-allowed';
+  if (body.cipher !== suite.id) return 'early-data-other-cipher';
+  if (!equalBytes(body.view(Field.alpn), settings.alpn ?? EMPTY)) return 'early-data-other-alpn';
+  const name = body.has(Field.hostname) ? latin1(body.view(Field.hostname)) : null;
+  if (kind === 'ticket' && name !== request.serverName) return 'early-data-other-name';
+  if (kind === 'ticket') {
+    const ageMs = host.nowMs() - session.timeMs('connection');
+    const skew = clientAgeMs(agreed, candidate) - ageMs;
+    host.info.ticketAgeSkewMs = skew;
+    if (Math.abs(skew) > AGE_TOLERANCE_MS) return 'early-data-ticket-age';
+  }
+  return null;
+}
+
+function noEarlyData(host: Host<ServerConfig>, agreed: Agreed13, reason: EarlyDataReason): void {
+  const { info } = host;
+  if (!info.earlyDataOffered) {
+    info.earlyDataReason = 'early-data-not-offered';
+    return;
+  }
+  info.earlyDataReason = agreed.retried ? 'early-data-hello-retry' : reason;
+  host.emit({ type: 'early-data', accepted: false, reason: info.earlyDataReason });
+}
+
+/** TLS 1.2's flag, for the checks of its resumption. */
+export function hasExtendedMasterSecret(session: SessionCore): boolean {
+  return (session.body('connection').flags & FLAG_EXTENDED_MASTER_SECRET) !== 0;
+}

@@ -1,0 +1,92 @@
+/** The peer's certificate as a handshake needs it: the key that signs, and what it may be used for. */
+import type { PublicKey } from '../../crypto/provider.ts';
+import { parseCertificate } from '../../pki/certificate.ts';
+import { KeyUsage } from '../../pki/extensions.ts';
+import { PeerCertificate } from '../../session/body.ts';
+import { DecodeError, TlsAlertError } from '../../util/errors.ts';
+import { type CompressedCertificate, writeCertificate13Body } from '../../wire/message/certificate.ts';
+import type { CertificateCompressor, Credential } from '../config.ts';
+import type { Host } from '../host.ts';
+
+/** The leaf's public key. @throws {TlsAlertError} for a certificate that cannot be used at all. */
+export function leafKey(host: Host, der: Uint8Array, enforceKeyUsage: boolean): PublicKey {
+  try {
+    const certificate = parseCertificate(der);
+    const key = host.provider.importPublicKey(certificate.spki);
+    if (key === null) throw TlsAlertError.local('unsupported-certificate', 'a key of an unknown kind');
+    const usage = enforceKeyUsage ? certificate.keyUsage : null;
+    if (usage !== null && (usage & KeyUsage.digitalSignature) === 0) {
+      throw TlsAlertError.local('wrong-key-usage');
+    }
+    return key;
+  } catch (error) {
+    if (error instanceof DecodeError) {
+      throw TlsAlertError.local('decode-error', 'a malformed certificate', { cause: error });
+    }
+    throw error;
+  }
+}
+
+export interface Validity {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** When a certificate is valid; null for one that cannot be read. */
+export function readValidity(der: Uint8Array): Validity | null {
+  try {
+    const { notBeforeMs, notAfterMs } = parseCertificate(der);
+    return { notBeforeMs, notAfterMs };
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
+}
+
+/** Copies of a chain to keep in sessions, and to hand to jobs. */
+export function keepChain(chain: readonly Uint8Array[]): PeerCertificate[] {
+  return chain.map((der) => new PeerCertificate(der));
+}
+
+/** CertificateCompressionAlgorithm chosen for sending: the first of ours that the peer takes. */
+export function chooseCompressor(
+  compressors: readonly CertificateCompressor[],
+  peer: readonly number[],
+): CertificateCompressor | null {
+  return compressors.find(({ id, compress }) => compress !== null && peer.includes(id)) ?? null;
+}
+
+/** Our Certificate message compressed (RFC 8879); null when it cannot be. */
+export function compressCertificate(
+  host: Host,
+  compressor: CertificateCompressor,
+  context: Uint8Array,
+  credential: Credential,
+  ocsp: Uint8Array | null,
+  sct: Uint8Array | null,
+): CompressedCertificate | null {
+  const { scratch } = host;
+  scratch.reset();
+  writeCertificate13Body(scratch, context, credential.chain, ocsp, sct);
+  const body = scratch.copy();
+  const compressed = compressor.compress?.(body) ?? null;
+  if (compressed === null) return null;
+  return { algorithm: compressor.id, uncompressedLength: body.length, compressed };
+}
+
+/** The body of the Certificate message inside a CompressedCertificate (RFC 8879, 4). */
+export function decompressCertificate(host: Host, message: CompressedCertificate): Uint8Array {
+  const compressor = host.config.certificateCompressors.find(({ id }) => id === message.algorithm);
+  if (compressor === undefined || compressor.decompress === null) {
+    throw TlsAlertError.local('illegal-parameter', 'a certificate compression that was not offered');
+  }
+  const limit = host.limits.certificateMessageBytes;
+  if (message.uncompressedLength === 0 || message.uncompressedLength > limit) {
+    throw TlsAlertError.local('certificate-decompression', 'the expanded length is out of bounds');
+  }
+  const body = compressor.decompress(message.compressed, message.uncompressedLength);
+  if (body === null || body.length !== message.uncompressedLength) {
+    throw TlsAlertError.local('certificate-decompression');
+  }
+  return body;
+}

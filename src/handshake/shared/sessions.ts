@@ -1,0 +1,64 @@
+/** Sessions as handshakes make them. */
+import {
+  FIELD_COUNT,
+  Field,
+  FLAG_EXTENDED_MASTER_SECRET,
+  makeBody,
+  type PeerCertificate,
+  type SessionBindings,
+} from '../../session/body.ts';
+import { SessionCore } from '../../session/core.ts';
+import { utf8 } from '../../util/bytes.ts';
+
+/** What a completed handshake knows about its session. Byte strings are copied. */
+export interface SessionFacts {
+  readonly version: number;
+  readonly cipherSuite: number;
+  readonly group: number;
+  readonly masterKey: Uint8Array | null;
+  readonly id: Uint8Array | null;
+  readonly sidCtx: Uint8Array;
+  readonly serverName: string | null;
+  readonly alpn: Uint8Array | null;
+  readonly ticket: Uint8Array | null;
+  readonly ticketAppdata: Uint8Array | null;
+  readonly ticketLifetimeHint: number;
+  readonly ticketAgeAdd: number;
+  readonly maxEarlyData: number;
+  readonly extendedMasterSecret: boolean;
+  readonly verifyResult: number;
+  readonly peer: PeerCertificate | null;
+  readonly chain: readonly PeerCertificate[] | null;
+  readonly bindings: SessionBindings | null;
+}
+
+/** A session with one reference, the library's: the connection's own. */
+export function makeSession(facts: SessionFacts, timeMs: number, timeoutSec: number): SessionCore {
+  const fields: (Uint8Array | null)[] = new Array(FIELD_COUNT).fill(null);
+  fields[Field.masterKey] = facts.masterKey;
+  fields[Field.id] = facts.id;
+  fields[Field.sidCtx] = facts.sidCtx;
+  fields[Field.hostname] = facts.serverName === null ? null : utf8(facts.serverName);
+  fields[Field.alpn] = facts.alpn;
+  fields[Field.ticket] = facts.ticket;
+  fields[Field.ticketAppdata] = facts.ticketAppdata;
+  const body = makeBody(fields, {
+    version: facts.version,
+    cipher: facts.cipherSuite,
+    kexGroup: facts.group,
+    verifyResult: facts.verifyResult,
+    ticketLifetimeHint: facts.ticketLifetimeHint,
+    ticketAgeAdd: facts.ticketAgeAdd,
+    maxEarlyData: facts.maxEarlyData,
+    flags: facts.extendedMasterSecret ? FLAG_EXTENDED_MASTER_SECRET : 0,
+  });
+  body.peer = facts.peer;
+  body.chain = facts.chain;
+  body.bindings = facts.bindings;
+  const session = SessionCore.fromBody(body, timeMs, timeoutSec, 'handshake');
+  session.takeFromApplication('handshake');
+  return session;
+}
+
+/** The longest life of a TLS 1.3 ticket: seven days (RFC 8446, 4.6.1). */
+export const MAX_TICKET_LIFETIME_SEC = 604_800;

@@ -1,0 +1,78 @@
+import { RecordProtection } from '../../record/protection.ts';
+import type { TrafficSecret } from '../../schedule/tls13.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
+import { readKeyUpdate, writeKeyUpdate } from '../../wire/message/small.ts';
+import type { Host } from '../host.ts';
+
+/** Puts the keys of a traffic secret to work in one direction (RFC 8446, 7.3). The secret stays. */
+export function installTrafficKeys(
+  host: Host,
+  direction: 'read' | 'write',
+  suite: CipherSuite,
+  secret: TrafficSecret,
+): void {
+  const { key, iv } = secret.keys(suite.aead);
+  const protection = new RecordProtection(ProtocolVersion.TLS1_3, suite, key, iv);
+  if (direction === 'read') host.setReadProtection(protection);
+  else host.setWriteProtection(protection);
+}
+
+/** The traffic secrets of an established TLS 1.3 connection, and their updates (RFC 8446, 4.6.3 and 7.2). */
+export class TrafficSecrets {
+  readonly #host: Host;
+  readonly #suite: CipherSuite;
+  #read: TrafficSecret;
+  #write: TrafficSecret;
+  #updatesInRow = 0;
+  /** A KeyUpdate of ours waits for the transport: one answers any number of requests before it. */
+  #answeredAt = -1;
+
+  /** Takes over both secrets. */
+  constructor(host: Host, suite: CipherSuite, read: TrafficSecret, write: TrafficSecret) {
+    this.#host = host;
+    this.#suite = suite;
+    this.#read = read;
+    this.#write = write;
+    host.updateKey = (requestPeer): void => this.#send(requestPeer);
+  }
+
+  /** Application data in between makes updates legitimate. */
+  onApplicationData(): void {
+    this.#updatesInRow = 0;
+  }
+
+  onKeyUpdate(body: Uint8Array): void {
+    const requested = readKeyUpdate(body);
+    if (++this.#updatesInRow > this.#host.limits.keyUpdates)
+      throw TlsAlertError.local('too-many-key-updates');
+    if (!this.#host.joiner.isEmpty) throw TlsAlertError.local('message-across-key-change');
+    this.#read = this.#read.next();
+    installTrafficKeys(this.#host, 'read', this.#suite, this.#read);
+    if (!requested) return;
+    // While the last answer has not left yet it serves for this request too, or a peer that only asks
+    // would make this end's output grow without bound.
+    if (this.#answeredAt === this.#host.writer.flights && this.#host.writer.pending > 0) return;
+    this.#send(false);
+    this.#answeredAt = this.#host.writer.flights;
+  }
+
+  #send(requestPeer: boolean): void {
+    const { scratch } = this.#host;
+    scratch.reset();
+    writeKeyUpdate(scratch, requestPeer);
+    this.#host.send(scratch.view());
+    this.#write = this.#write.next();
+    installTrafficKeys(this.#host, 'write', this.#suite, this.#write);
+  }
+
+  /** verify_data of a Finished after the handshake (RFC 8446, 4.4.4). */
+  writeVerifyData(transcriptHash: Uint8Array): Uint8Array {
+    return this.#write.verifyData(transcriptHash);
+  }
+
+  destroy(): void {
+    this.#read.destroy();
+    this.#write.destroy();
+  }
+}
