@@ -269,8 +269,7 @@ class ExpectClientFinished extends State {
       serverName: flight.agreed.request.serverName,
       alpn: settings.alpn,
       ticket: null,
-      ticketAppdata:
-        before !== null && before.has(Field.ticketAppdata) ? before.copy(Field.ticketAppdata) : null,
+      ticketAppdata: before?.has(Field.ticketAppdata) ? before.copy(Field.ticketAppdata) : null,
       ticketLifetimeHint: 0,
       ticketAgeAdd: 0,
       maxEarlyData: 0,
