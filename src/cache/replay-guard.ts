@@ -1,0 +1,64 @@
+/**
+ * What stands between a server and replayed early data (RFC 8446, 8). A server takes early data only when
+ * it was given a guard, and asks the guard only after the binder was verified, so that nobody without the
+ * key can fill it or use up another's session.
+ */
+import type { SessionCore } from '../session/core.ts';
+import type { EarlyDataReason } from '../session/resumption-reason.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { SessionContext } from './session-context.ts';
+
+/** A hello that wants to be resumed from, or to bring early data. */
+export interface ReplayAttempt {
+  /**
+   * What no two honest hellos share and no replay can change: the binder of the key that was chosen
+   * (RFC 8446, 8.2 warns of values that an attacker can vary, as a hash over all binders would be).
+   */
+  readonly binder: Uint8Array;
+  /** The session that is to be resumed; null for an external key. */
+  readonly session: SessionCore | null;
+}
+
+export type ReplayVerdict =
+  | 'admitted'
+  | Extract<
+      EarlyDataReason,
+      | 'early-data-replayed'
+      | 'early-data-guard-starting'
+      | 'early-data-guard-full'
+      | 'early-data-guard-slow'
+      | 'early-data-guard-failed'
+    >;
+
+export interface ReplayGuard {
+  /**
+   * `early-data`: asked for hellos with early data alone; one that is not admitted is still resumed.
+   * `resumption`: asked for every hello that resumes; one that is not admitted gets a full handshake.
+   */
+  readonly scope: 'early-data' | 'resumption';
+  /**
+   * How long, in milliseconds, this guard remembers for certain. The server must not find one hello fresh
+   * (RFC 8446, 8.3) at two moments that lie further apart.
+   */
+  readonly windowMs: number;
+  /** Admits a hello at most once. An answer that comes later is waited for; a rejection is a refusal. */
+  admit(attempt: ReplayAttempt): Awaitable<ReplayVerdict>;
+}
+
+/**
+ * Single use through the cache, as OpenSSL's anti-replay does it: a stateful session is taken out as it is
+ * resumed, so that a second hello finds nothing. It guards whatever is in the cache and the source behind
+ * it, for as long as it is there; external keys it cannot guard, and does not admit.
+ */
+export function singleUseGuard(context: SessionContext): ReplayGuard {
+  return Object.freeze({
+    scope: 'resumption',
+    windowMs: Number.POSITIVE_INFINITY,
+    admit: ({ session }: ReplayAttempt): Awaitable<ReplayVerdict> => {
+      if (session === null) return 'early-data-guard-failed';
+      const consumed = context.consume(session);
+      if (typeof consumed === 'boolean') return consumed ? 'admitted' : 'early-data-replayed';
+      return consumed.then((was): ReplayVerdict => (was ? 'admitted' : 'early-data-replayed'));
+    },
+  } as const);
+}
