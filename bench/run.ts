@@ -10,6 +10,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
     about: 'the session object beside libssl in C',
     load: async () => (await import('./session.ts')).session,
   },
+  handshake: {
+    about: 'CPU a handshake beside node:tls and lemon-tls',
+    load: async () => (await import('./handshake.ts')).handshake,
+  },
 };
 
 const usage = `npm run bench -- NAME… [options]

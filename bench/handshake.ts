@@ -1,0 +1,164 @@
+/**
+ * CPU a handshake, client and server in this one process, over TCP on loopback. The same for every stack:
+ * TLS 1.3, X25519 and TLS_AES_256_GCM_SHA384 on both sides, a P-256 certificate under a P-256 root that the
+ * client verifies, one byte from the server and at least one ticket taken in (node:tls gives none on a
+ * resumed connection), and an orderly close.
+ */
+import type { AddressInfo } from 'node:net';
+import nodeTls from 'node:tls';
+import { makeCertificate } from '../tests/support/certs.ts';
+import { compare, cpuNs, type Plan, type Report, type Row, type Subject, takeTurns } from './harness.ts';
+
+interface Identity {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+interface Outcome {
+  readonly resumed: boolean;
+  /** What the next connection may offer. */
+  readonly session: unknown;
+}
+
+/** One implementation with a server up. */
+interface Stack {
+  connect(session: unknown): Promise<Outcome>;
+  close(): Promise<void>;
+}
+
+/** The part of a TLS socket that all the stacks share with node:tls. */
+interface Socket {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  write(data: string): unknown;
+  end(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+  isSessionReused(): boolean;
+}
+
+interface Server {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  listen(port: number, host: string, done: () => void): unknown;
+  address(): unknown;
+  close(done: () => void): unknown;
+}
+
+/** An implementation in the shape of node:tls. */
+interface Module {
+  createServer(options: Record<string, unknown>, onConnection: (socket: Socket) => void): Server;
+  connect(options: Record<string, unknown>): Socket;
+}
+
+const both = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' };
+interface Dialect {
+  /** What pins group and suite. */
+  readonly options: Record<string, unknown>;
+  /** Whether its server gives a ticket on a resumed connection too. */
+  readonly renews: boolean;
+}
+
+const dialects: Record<'node' | 'lemon', Dialect> = {
+  node: { options: { ecdhCurve: 'X25519', ciphers: 'TLS_AES_256_GCM_SHA384' }, renews: false },
+  lemon: { options: { groups: [0x001d], allowedCipherSuites: [0x1302] }, renews: true },
+};
+
+async function start(
+  module: Module,
+  { options, renews }: Dialect,
+  { ca, cert, key }: Identity,
+): Promise<Stack> {
+  const ignore = (): void => {};
+  const server = module.createServer({ ...both, ...options, cert, key }, (socket) => {
+    socket.on('error', ignore);
+    socket.resume();
+    socket.write('!');
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const common = { ...both, ...options, host: '127.0.0.1', port, servername: 'localhost', ca };
+  return {
+    connect: (session) =>
+      new Promise((done, fail) => {
+        let latest: unknown = renews ? null : session;
+        let resumed: boolean | null = null;
+        const socket = module.connect(session === null ? common : { ...common, session });
+        const finish = (): void => {
+          if (resumed !== null && latest !== null) socket.end();
+        };
+        socket.on('session', (fresh: unknown) => {
+          latest = fresh;
+          finish();
+        });
+        socket.on('error', (error: Error) => {
+          socket.destroy();
+          fail(error);
+        });
+        socket.on('data', () => {
+          resumed = socket.isSessionReused();
+          finish();
+        });
+        socket.on('close', () => {
+          if (resumed !== null && latest !== null) done({ resumed, session: latest });
+          else fail(new Error('the connection closed before a byte and a ticket came'));
+        });
+      }),
+    close: () => new Promise((done) => server.close(() => done())),
+  };
+}
+
+/** A subject that runs `count` handshakes one after the other and gives CPU microseconds a handshake. */
+function handshakes(stack: Stack, count: number, resume: boolean): Subject {
+  let session: unknown = null;
+  return async () => {
+    if (resume) ({ session } = await stack.connect(null));
+    const began = cpuNs();
+    for (let index = 0; index < count; index += 1) {
+      const outcome = await stack.connect(resume ? session : null);
+      if (outcome.resumed !== resume) throw new Error(resume ? 'not resumed' : 'resumed');
+      session = outcome.session;
+    }
+    return (cpuNs() - began) / 1000 / count;
+  };
+}
+
+async function makeIdentity(): Promise<Identity> {
+  const root = await makeCertificate({ subject: 'CN=Bench Root', pathLength: Infinity });
+  const leaf = await makeCertificate({
+    subject: 'CN=localhost',
+    issuer: root,
+    names: [{ type: 'dns', value: 'localhost' }],
+    purposes: ['server'],
+  });
+  return { ca: root.certPem, cert: leaf.certPem, key: leaf.keyPem };
+}
+
+export async function handshake(plan: Plan): Promise<Report> {
+  const identity = await makeIdentity();
+  const lemonTls = (await import('lemon-tls')).default as unknown as Module;
+  const stacks = {
+    'node:tls': await start(nodeTls as unknown as Module, dialects.node, identity),
+    'lemon-tls': await start(lemonTls, dialects.lemon, identity),
+  };
+  // lemon-tls waits for delayed acknowledgements: some 20 handshakes a second.
+  const counts = plan.smoke ? { usual: 3, lemon: 1 } : { usual: 200, lemon: 20 };
+  const rows: Row[] = [];
+  const old = process.versions.node.startsWith('20.');
+  for (const resume of [false, true]) {
+    const what = `TLS 1.3 ${resume ? 'resumed' : 'full'}`;
+    plan.say(what);
+    const samples = await takeTurns(plan, {
+      'node:tls': handshakes(stacks['node:tls'], counts.usual, resume),
+      'lemon-tls': handshakes(stacks['lemon-tls'], counts.lemon, resume),
+    });
+    const target = old ? (resume ? 0.75 : 0.85) : null;
+    rows.push(compare(what, 'µs', null, 'node:tls', samples['node:tls'], target));
+    rows.push(compare(what, 'µs', null, 'lemon-tls', samples['lemon-tls'], null));
+  }
+  for (const stack of Object.values(stacks)) await stack.close();
+  return {
+    title: 'handshake: CPU a handshake, both ends in one process, TCP on loopback',
+    rows,
+    facts: { node: process.version, OpenSSL: process.versions.openssl, 'lemon-tls': '0.7.0' },
+  };
+}
