@@ -6,9 +6,11 @@
  * (contexts, connections, a callback in progress) are counted apart. Only the application's can be given
  * back by `free`; the session ends when both counts are zero.
  */
+import { opensslCipherName } from '../util/cipher-names.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
+import { versionName } from '../util/registries.ts';
 import {
   copyBindings,
   DEFAULT_BODY,
@@ -193,6 +195,11 @@ export class SessionCore {
       this.#log.note('dropped', 'application', call);
       this.#log.note('taken', 'library', call);
     }
+  }
+
+  /** @internal A handle took over (+1) or gave up (−1) a reference of the application's: for the leak report. */
+  countHandle(step: 1 | -1): void {
+    if (this.#log !== null) this.#log.handles += step;
   }
 
   /** References of the application's that are outstanding. */
@@ -430,8 +437,8 @@ export class SessionCore {
     return {
       session: this.label,
       references: { application: this.#application, library: this.#library },
-      version: body.version,
-      cipher: body.cipher,
+      protocol: versionName(body.version),
+      cipher: opensslCipherName(body.cipher),
       timeMs: this.#timeMs,
       timeoutSec: this.#timeoutSec,
       idLength: body.length(Field.id),

@@ -571,6 +571,29 @@ function put(
   return rawPublicKey ? putPresent(out, at, TAG.peerRpk, body, Field.peerRpk) : at;
 }
 
+/** The numbers of a session that have 64 bits in C, exact also where a number of JavaScript is not. */
+export function exactInteger(session: SessionCore, which: 'time' | 'timeout' | 'lifetimeHint'): bigint {
+  const body = session.body('exactInteger');
+  const tag = TAG[which];
+  const timeMs = session.timeMs('exactInteger');
+  let value = body.ticketLifetimeHint;
+  if (which === 'time') value = wholeSeconds(timeMs);
+  if (which === 'timeout') value = session.timeoutSec('exactInteger');
+  const same = which === 'time' ? timeMs : value;
+  for (const wide of formOf(body)?.wide ?? []) {
+    if (wide.tag === tag && wide.value === same) return toBigInt(wide.contents);
+  }
+  const exact = BigInt(value);
+  const [least, most] = which === 'lifetimeHint' ? [0n, 2n ** 64n - 1n] : [-(2n ** 63n), 2n ** 63n - 1n];
+  return exact < least ? least : exact > most ? most : exact;
+}
+
+function toBigInt(contents: Uint8Array): bigint {
+  let value = BigInt(((contents[0] as number) << 24) >> 24);
+  for (let i = 1; i < contents.length; i++) value = (value << 8n) | BigInt(contents[i] as number);
+  return value;
+}
+
 /** Milliseconds as whole seconds, towards the past. Beyond exact milliseconds the nearest. */
 export function wholeSeconds(timeMs: number): number {
   return Number.isSafeInteger(timeMs) ? Math.floor(timeMs / 1000) : Math.round(timeMs / 1000);

@@ -48,8 +48,6 @@ export type SessionFormatCode =
   | 'ERR_SESSION_PEM'
   /** The form in which newer versions of Node hand out client sessions, broken. */
   | 'ERR_SESSION_NODE_FORM'
-  /** JSON that does not describe a session. */
-  | 'ERR_SESSION_JSON'
   /** None of the forms that can be told apart. */
   | 'ERR_SESSION_UNKNOWN_FORM';
 

@@ -19,9 +19,9 @@ export interface TracedReference {
 }
 
 export interface Leak {
-  /** As in error messages: `session #12`. */
+  /** As in error messages: `session #12`, or `a handle on session #12`. */
   readonly session: string;
-  /** References that were never given back. */
+  /** References that were never given back. For a handle, its one. */
   readonly application: number;
   readonly library: number;
   readonly references: readonly TracedReference[];
@@ -35,6 +35,8 @@ export class ReferenceLog {
   readonly events: TracedReference[] = [];
   application = 0;
   library = 0;
+  /** How many of the application's are held by handles, each of which reports itself. */
+  handles = 0;
 
   constructor(session: string) {
     this.session = session;
@@ -56,9 +58,23 @@ export class ReferenceLog {
   }
 }
 
+/** How many callers of a reference are kept. */
+const STACK_LINES = 8;
+
+interface StackLimited {
+  stackTraceLimit?: number;
+}
+
 function callerStack(): string {
+  const errors = Error as StackLimited;
+  const limit = errors.stackTraceLimit;
+  // Some of the innermost frames are this library's own: ask for more than are kept.
+  errors.stackTraceLimit = STACK_LINES + 4;
+  const stack = new Error().stack ?? '';
+  if (limit === undefined) delete errors.stackTraceLimit;
+  else errors.stackTraceLimit = limit;
   // The first four lines are `Error`, this function, `note`, and the session's own method.
-  const lines = (new Error().stack ?? '').split('\n').slice(4, 12);
+  const lines = stack.split('\n').slice(4, 4 + STACK_LINES);
   return lines.map((line) => `  ${line}`).join('\n');
 }
 
@@ -71,10 +87,11 @@ const leaks: Leak[] = [];
 const MAX_LEAKS = 10_000;
 
 const collected: FinalizationRegistry<ReferenceLog> = new FinalizationRegistry((log) => {
-  if (log.application + log.library === 0 || leaks.length === MAX_LEAKS) return;
+  const application = log.application - log.handles;
+  if (application + log.library === 0 || leaks.length === MAX_LEAKS) return;
   leaks.push({
     session: log.session,
-    application: log.application,
+    application,
     library: log.library,
     references: log.events,
   });
