@@ -61,9 +61,10 @@ async function bundleShim() {
 /**
  * Long-lived shim processes; each is replaced when it ends or falls silent.
  * @param {string} bundle
+ * @param {string} cwd
  * @param {Env} env
  */
-function startPool(bundle, env) {
+function startPool(bundle, cwd, env) {
   const directory = mkdtempSync(join(tmpdir(), 'bogo-'));
   /** @type {Map<number, {child: import('node:child_process').ChildProcess, heard: number}>} */
   const running = new Map();
@@ -72,6 +73,7 @@ function startPool(bundle, env) {
     const socket = join(directory, `${index}.sock`);
     rmSync(socket, { force: true });
     const child = fork(bundle, ['--pool', socket], {
+      cwd,
       env: { ...process.env, ...env },
       execArgv: ['--enable-source-maps'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -198,7 +200,7 @@ async function main() {
   const env = { BOGO_UNIMPLEMENTED: unimplementedFile };
 
   let shimPath = process.env.BOGO_NO_FORWARD === undefined ? forwarder : null;
-  const pool = shimPath === null ? null : startPool(bundle, env);
+  const pool = shimPath === null ? null : startPool(bundle, resources, env);
   if (shimPath === null) {
     shimPath = join(cache, 'shim.sh');
     writeFileSync(shimPath, `#!/bin/sh\nexec "${process.execPath}" "${bundle}" "$@"\n`);

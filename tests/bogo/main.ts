@@ -5,9 +5,8 @@
 import { appendFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { parseFlags, Unimplemented } from './flags.ts';
-import { runShim, type ShimIo } from './shim.ts';
+import { runShim, type ShimIo, Status } from './shim.ts';
 
-const STATUS_FAILED = 1;
 const STATUS_UNIMPLEMENTED = 89;
 /** BoringSSL's shim ends its own words with this line; what comes after is taken for a tool's complaint. */
 const DONE = '--- DONE ---\n';
@@ -19,7 +18,7 @@ async function runOnce(argv: readonly string[], io: ShimIo): Promise<number> {
       io.stdout('No\n');
       return 0;
     }
-    return (await runShim(configs, io)) ? 0 : STATUS_FAILED;
+    return await runShim(configs, io);
   } catch (error) {
     if (error instanceof Unimplemented) {
       const log = process.env['BOGO_UNIMPLEMENTED'];
@@ -27,7 +26,7 @@ async function runOnce(argv: readonly string[], io: ShimIo): Promise<number> {
       return STATUS_UNIMPLEMENTED;
     }
     io.stderr(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return STATUS_FAILED;
+    return Status.broken;
   } finally {
     io.stderr(DONE);
   }
@@ -79,7 +78,7 @@ function serve(connection: Socket, setFailure: (fail: ((error: unknown) => void)
     };
     setFailure((error) => {
       io.stderr(`uncaught: ${error instanceof Error ? error.stack : String(error)}\n`);
-      end(STATUS_FAILED);
+      end(Status.broken);
     });
     void runOnce(argv, io).then(end);
   });
