@@ -14,6 +14,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
     about: 'CPU a handshake beside node:tls and lemon-tls',
     load: async () => (await import('./handshake.ts')).handshake,
   },
+  crypto: {
+    about: 'the node provider beside node:crypto',
+    load: async () => (await import('./crypto.ts')).run,
+  },
 };
 
 const usage = `npm run bench -- NAME… [options]

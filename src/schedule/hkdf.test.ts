@@ -14,7 +14,9 @@ function oracle(hash: 'sha256' | 'sha384', label: string, context: Uint8Array, l
   const prk = nodeProvider.hmac(hash, utf8('salt'), utf8('input'));
   return {
     prk,
-    wanted: toHex(new Uint8Array(hkdfSync(hash, utf8('input'), utf8('salt'), info, length))),
+    // Node 26 refuses to make nothing.
+    wanted:
+      length === 0 ? '' : toHex(new Uint8Array(hkdfSync(hash, utf8('input'), utf8('salt'), info, length))),
   };
 }
 

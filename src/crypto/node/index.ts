@@ -1,3 +1,3 @@
 export { NodeEcdh } from './ecdh.ts';
-export { nodeProvider } from './provider.ts';
+export { createNodeProvider, type NodeProviderOptions, nodeProvider } from './provider.ts';
 export { NodeX25519 } from './x25519.ts';

@@ -1,13 +1,22 @@
-import { groupName, NamedGroup } from '../../util/registries.ts';
+import { groupName, type HashName, NamedGroup } from '../../util/registries.ts';
 import { generateHybrid, respondHybrid } from '../ml-kem.ts';
 import type { CryptoProvider, KeyExchange } from '../provider.ts';
+import { ShortHash } from '../short-hash/short-hash.ts';
 import { NodeAeadKey, nodeCbcDecrypt, nodeCbcEncrypt, nodeSupportsAead } from './aead.ts';
 import { isNistGroup, NodeEcdh } from './ecdh.ts';
-import { NodeHashState, NodeHmacKey, nodeDigest, nodeHmac } from './hash.ts';
+import { type HashFunctions, mixedHashes, nativeHashes } from './hash.ts';
 import { detectNodeMlKem } from './ml-kem.ts';
 import { RandomPool } from './random.ts';
 import { importNodePrivateKey, importNodePublicKey } from './signature.ts';
 import { NodeX25519 } from './x25519.ts';
+
+export interface NodeProviderOptions {
+  /**
+   * Hash short inputs by this library's WebAssembly module instead of node:crypto, some three times as fast
+   * (default true). Where WebAssembly is missing node:crypto does it all.
+   */
+  readonly shortHash?: boolean;
+}
 
 const pool = new RandomPool();
 const mlKem = detectNodeMlKem();
@@ -20,10 +29,12 @@ const groups: readonly number[] = Object.freeze([
   NamedGroup.secp521r1,
 ]);
 
+const ecdhe = { generateKeyExchange, respondKeyExchange };
+
 function generateKeyExchange(group: number): KeyExchange {
   if (group === NamedGroup.x25519) return NodeX25519.generate();
   if (isNistGroup(group)) return NodeEcdh.generate(group);
-  if (group === NamedGroup.x25519mlkem768 && mlKem !== null) return generateHybrid(mlKem, nodeProvider);
+  if (group === NamedGroup.x25519mlkem768 && mlKem !== null) return generateHybrid(mlKem, ecdhe);
   throw new TypeError(`no key exchange in the group ${groupName(group)} here`);
 }
 
@@ -31,27 +42,48 @@ function respondKeyExchange(
   group: number,
   peer: Uint8Array,
 ): { publicKey: Uint8Array; secret: Uint8Array } | null {
-  if (group === NamedGroup.x25519mlkem768 && mlKem !== null) return respondHybrid(mlKem, nodeProvider, peer);
+  if (group === NamedGroup.x25519mlkem768 && mlKem !== null) return respondHybrid(mlKem, ecdhe, peer);
   const own = generateKeyExchange(group);
   const secret = own.derive(peer);
   return secret === null ? null : { publicKey: own.publicKey, secret };
 }
 
-/** The default provider: node:crypto, with what it lacks or does slowly on some version made up for. */
-export const nodeProvider: CryptoProvider = Object.freeze({
-  name: 'node',
-  random: (length: number) => pool.take(length),
-  digest: nodeDigest,
-  createHash: NodeHashState.create,
-  hmacKey: (hash, key) => new NodeHmacKey(hash, key),
-  hmac: nodeHmac,
-  aeadKey: (aead, key) => new NodeAeadKey(aead, key),
-  supportsAead: nodeSupportsAead,
-  cbcEncrypt: nodeCbcEncrypt,
-  cbcDecrypt: nodeCbcDecrypt,
-  groups,
-  generateKeyExchange,
-  respondKeyExchange,
-  importPublicKey: importNodePublicKey,
-  importPrivateKey: importNodePrivateKey,
-} satisfies CryptoProvider);
+let mixed: HashFunctions | null = null;
+
+/** The module is compiled when a hash is first asked for. */
+function fastHashes(): HashFunctions {
+  if (mixed === null) {
+    const short = ShortHash.load();
+    mixed = short === null ? nativeHashes : mixedHashes(short);
+  }
+  return mixed;
+}
+
+const lazyHashes: HashFunctions = {
+  digest: (hash: HashName, data: Uint8Array) => (mixed ?? fastHashes()).digest(hash, data),
+  createHash: (hash: HashName) => (mixed ?? fastHashes()).createHash(hash),
+  hmacKey: (hash: HashName, key: Uint8Array) => (mixed ?? fastHashes()).hmacKey(hash, key),
+  hmac: (hash: HashName, key: Uint8Array, data: Uint8Array) => (mixed ?? fastHashes()).hmac(hash, key, data),
+};
+
+/** A provider over node:crypto, with what it lacks or does slowly on some version made up for. */
+export function createNodeProvider(options: NodeProviderOptions = {}): CryptoProvider {
+  const shortHash = options.shortHash ?? true;
+  return Object.freeze({
+    name: shortHash ? 'node' : 'node-native',
+    random: (length: number) => pool.take(length),
+    ...(shortHash ? lazyHashes : nativeHashes),
+    aeadKey: (aead, key) => new NodeAeadKey(aead, key),
+    supportsAead: nodeSupportsAead,
+    cbcEncrypt: nodeCbcEncrypt,
+    cbcDecrypt: nodeCbcDecrypt,
+    groups,
+    generateKeyExchange,
+    respondKeyExchange,
+    importPublicKey: importNodePublicKey,
+    importPrivateKey: importNodePrivateKey,
+  } satisfies CryptoProvider);
+}
+
+/** The default provider. */
+export const nodeProvider: CryptoProvider = createNodeProvider();
