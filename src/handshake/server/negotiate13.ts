@@ -27,7 +27,8 @@ export interface Agreed13 {
   readonly settings: ServerSettings;
   readonly request: ClientRequest;
   readonly transcript: Transcript;
-  readonly suite: CipherSuite;
+  /** May still change for one whose hash fits a pre-shared key, until a HelloRetryRequest fixes it. */
+  suite: CipherSuite;
   readonly retried: boolean;
 }
 

@@ -5,11 +5,12 @@ import type { SessionCore } from '../../session/core.ts';
 import type { EarlyDataReason, ResumptionReason } from '../../session/resumption-reason.ts';
 import { EMPTY, equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
-import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { readValidity } from '../shared/certificates.ts';
 import type { State } from '../state.ts';
+import { chooseSuite } from './client-hello.ts';
 import type { Agreed13 } from './negotiate13.ts';
 import type { ServerSettings } from './start.ts';
 
@@ -121,15 +122,31 @@ function whyNotResume(
   candidate: Candidate,
 ): ResumptionReason | null {
   const { session, kind } = candidate;
-  const { suite } = agreed;
   const body = session.body('connection');
   if (body.version !== ProtocolVersion.TLS1_3) return 'other-version';
-  const sessionSuite = cipherSuites.get(body.cipher);
-  if (sessionSuite === undefined || sessionSuite.hash !== suite.hash) return 'other-hash';
   if (body.length(Field.masterKey) === 0) return 'not-resumable';
   // An external key is not a session of any context (OpenSSL #31964): its owner chose to give it.
-  if (kind === 'external') return null;
-  return whyNotBound(host, settings, session, agreed.request.serverName);
+  if (kind === 'ticket') {
+    const reason = whyNotBound(host, settings, session, agreed.request.serverName);
+    if (reason !== null) return reason;
+  }
+  const suite = cipherSuites.get(body.cipher);
+  return suite !== undefined && fitSuite(host, agreed, suite) ? null : 'other-hash';
+}
+
+/**
+ * Makes the suite one of the key's hash, if there is one in common: a preference among suites is worth less
+ * than a resumption (RFC 8446, 4.2.11). Fixed after a HelloRetryRequest.
+ */
+function fitSuite(host: Host<ServerConfig>, agreed: Agreed13, wanted: CipherSuite): boolean {
+  if (agreed.suite.hash === wanted.hash) return true;
+  if (agreed.retried) return false;
+  const id = chooseSuite(host.config, agreed.request, (id) => cipherSuites.get(id)?.hash === wanted.hash);
+  const suite = id === null ? undefined : cipherSuites.get(id);
+  if (suite === undefined) return false;
+  agreed.suite = suite;
+  host.info.cipherSuite = suite.id;
+  return true;
 }
 
 /** Checks that TLS 1.2 and 1.3 have in common. */
