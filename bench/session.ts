@@ -3,19 +3,24 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { compare, type Plan, type Report, type Row, type Subject, takeTurns } from './harness.ts';
+import { SessionCore } from '../src/session/core.ts';
+import { decodeSession, encodeSession, encodeSessionInto } from '../src/session/der.ts';
+import { compare, type Plan, type Report, type Row, takeTurns, timed } from './harness.ts';
 import { root } from './root.ts';
 
 type Operation = 'new+free' | 'up_ref+free' | 'dup+free' | 'i2d-fresh' | 'i2d-given' | 'd2i+free';
 
 /** What to reach: ours ÷ C's. The counts give some tens of milliseconds a sample. */
-const operations: Record<Operation, { what: string; target: number; ours: number; theirs: number }> = {
-  'new+free': { what: 'new+free', target: 0.5, ours: 400_000, theirs: 200_000 },
-  'up_ref+free': { what: 'up_ref+free', target: 1.5, ours: 5_000_000, theirs: 5_000_000 },
-  'dup+free': { what: 'dup+free', target: 0.5, ours: 400_000, theirs: 100_000 },
-  'i2d-fresh': { what: 'encode (i2d), a fresh array', target: 1.0, ours: 20_000, theirs: 20_000 },
-  'i2d-given': { what: 'encode (i2d), into a given one', target: 0.5, ours: 40_000, theirs: 20_000 },
-  'd2i+free': { what: 'decode (d2i) + free', target: 0.05, ours: 20_000, theirs: 500 },
+const operations: Record<
+  Operation,
+  { what: string; target: number; counts: [ours: number, theirs: number] }
+> = {
+  'new+free': { what: 'new+free', target: 0.5, counts: [400_000, 200_000] },
+  'up_ref+free': { what: 'up_ref+free', target: 1.5, counts: [5_000_000, 5_000_000] },
+  'dup+free': { what: 'dup+free', target: 0.5, counts: [400_000, 100_000] },
+  'i2d-fresh': { what: 'encode (i2d), a fresh array', target: 1.0, counts: [20_000, 20_000] },
+  'i2d-given': { what: 'encode (i2d), into a given one', target: 0.5, counts: [40_000, 20_000] },
+  'd2i+free': { what: 'decode (d2i) + free', target: 0.05, counts: [20_000, 500] },
 };
 
 /** The C program, which answers one line with one line. */
@@ -52,24 +57,63 @@ function compiled(): string {
   return program;
 }
 
+/** Our half: the same operations, each a loop over what C does in its own. */
+function ourSubjects(der: Uint8Array): Record<Operation, (count: number) => void> {
+  const held = decodeSession(der, Date.now());
+  const given = new Uint8Array(der.length);
+  return {
+    'new+free': (count) => {
+      for (let i = 0; i < count; i += 1) SessionCore.create().free();
+    },
+    'up_ref+free': (count) => {
+      for (let i = 0; i < count; i += 1) {
+        held.upRef();
+        held.free();
+      }
+    },
+    'dup+free': (count) => {
+      for (let i = 0; i < count; i += 1) held.dup().free();
+    },
+    'i2d-fresh': (count) => {
+      for (let i = 0; i < count; i += 1) must(encodeSession(held).length === der.length);
+    },
+    'i2d-given': (count) => {
+      for (let i = 0; i < count; i += 1) must(encodeSessionInto(held, given) === der.length);
+    },
+    'd2i+free': (count) => {
+      const now = Date.now();
+      for (let i = 0; i < count; i += 1) decodeSession(der, now).free();
+    },
+  };
+}
+
+function must(condition: boolean): void {
+  if (!condition) throw new Error('an operation did not do its work');
+}
+
 export async function session(plan: Plan): Promise<Report> {
   using libssl = new Libssl();
   const version = await libssl.ask('version');
   const der = Uint8Array.from(Buffer.from(await libssl.ask('der'), 'hex'));
+  must(Buffer.from(encodeSession(decodeSession(der, Date.now()))).equals(der));
+  const subjects = ourSubjects(der);
   const rows: Row[] = [];
   for (const name of Object.keys(operations) as Operation[]) {
-    const { what, target, ours, theirs } = operations[name];
+    const { what, target, counts } = operations[name];
     plan.say(what);
-    const shrink = plan.smoke ? 100 : 1;
-    const count = Math.ceil(theirs / shrink);
-    const c: Subject = async () => Number(await libssl.ask(`${name} ${count}`)) / count;
-    void ours;
-    const samples = await takeTurns(plan, { c });
-    rows.push(compare(what, 'ns', null, 'libssl', samples.c, target));
+    const [ours, theirs] = counts.map((count) => Math.ceil(count / (plan.smoke ? 100 : 1))) as [
+      number,
+      number,
+    ];
+    const samples = await takeTurns(plan, {
+      ours: timed(ours, subjects[name]),
+      libssl: async () => Number(await libssl.ask(`${name} ${theirs}`)) / theirs,
+    });
+    rows.push(compare(what, 'ns', samples.ours, 'libssl', samples.libssl, target));
   }
   return {
-    title: 'session: the object beside libssl',
+    title: 'session: the object beside libssl, CPU time an operation',
     rows,
-    facts: { libssl: version, 'DER bytes': der.length },
+    facts: { node: process.version, libssl: version, 'DER bytes': der.length },
   };
 }
