@@ -61,7 +61,15 @@ export class Label {
 export function expandLabel(key: HmacKey, label: Label, context: Uint8Array, length: number): Uint8Array {
   if (context.length > 255) throw new RangeError('a context is at most 255 bytes');
   if (!(length >= 0 && length <= 0xffff)) throw new RangeError('an expansion is at most 65535 bytes');
-  const info = label.info(length, context);
+  return expand(key, label.info(length, context), length);
+}
+
+/**
+ * HKDF-Expand (RFC 5869, 2.3). `info` comes with the byte 1 at its end, the first value of the counter, so
+ * that it can be signed as it is.
+ * @throws {RangeError} if `length` is over 255 hashes.
+ */
+export function expand(key: HmacKey, info: Uint8Array, length: number): Uint8Array {
   const first = key.sign(info);
   if (first.length === length) return first;
   const out = new Uint8Array(length);
