@@ -67,7 +67,7 @@ export function checkPath(
       const bad =
         (isLeaf || !current.isSelfIssued ? names.check(current, isLeaf ? options.commonName : null) : null) ??
         policies.next(current, isLeaf) ??
-        (issuer === null ? null : checkLink(issuer, current, profile));
+        (issuer === null ? null : checkFeatures(issuer, current));
       if (bad !== null) return bad;
       if (isLeaf) break;
       // 6.1.4 (l), (m).
@@ -85,23 +85,36 @@ export function checkPath(
   return problem === null ? null : { fault: problem, depth };
 }
 
-/** What an issuer and what it issued must have in common. */
-function checkLink(issuer: Certificate, current: Certificate, profile: Profile): Fault | null {
+/** RFC 7633, 4.2.2: what an issuer demands of those below it. */
+function checkFeatures(issuer: Certificate, current: Certificate): Fault | null {
   const demanded = issuer.extension(ExtensionOid.tlsFeature);
-  if (demanded !== undefined) {
-    const own = current.extension(ExtensionOid.tlsFeature);
-    const features = own === undefined ? [] : decodeValue(own, decodeTlsFeature);
-    if (decodeValue(demanded, decodeTlsFeature).some((feature) => !features.includes(feature))) {
-      return fault('feature-missing', 'a TLS feature that the issuer demands is missing (RFC 7633, 4.2.2)');
-    }
+  if (demanded === undefined) return null;
+  const own = current.extension(ExtensionOid.tlsFeature);
+  const features = own === undefined ? [] : decodeValue(own, decodeTlsFeature);
+  if (decodeValue(demanded, decodeTlsFeature).every((feature) => features.includes(feature))) return null;
+  return fault('feature-missing', 'a TLS feature that the issuer demands is missing (RFC 7633, 4.2.2)');
+}
+
+/**
+ * 4.2.1.1, 4.2.1.2: each authority key identifier is the issuer's subject key identifier. Only of use once the
+ * signatures are verified: before, a difference says that another key of that name is meant.
+ */
+export function checkKeyIdentifiers(
+  path: readonly Certificate[],
+  anchor: TrustAnchor,
+  profile: Profile,
+): PlacedFault | null {
+  for (const [depth, current] of path.entries()) {
+    const issuer = path[depth + 1] ?? anchor.certificate;
+    const claimed = current.authorityKeyIdentifier?.keyIdentifier ?? null;
+    const actual = issuer?.subjectKeyIdentifier ?? null;
+    if (claimed === null || actual === null || equalBytes(claimed, actual)) continue;
+    const problem = lapse(
+      profile,
+      'key-identifier-mismatch',
+      'the authority key identifier is not the issuer’s subject key identifier',
+    );
+    if (problem !== null) return { fault: problem, depth };
   }
-  if (profile === 'compatible') return null;
-  const claimed = current.authorityKeyIdentifier?.keyIdentifier ?? null;
-  const actual = issuer.subjectKeyIdentifier;
-  if (claimed === null || actual === null || equalBytes(claimed, actual)) return null;
-  return lapse(
-    profile,
-    'key-identifier-mismatch',
-    'the authority key identifier is not the issuer’s subject key identifier',
-  );
+  return null;
 }

@@ -117,15 +117,14 @@ function checkLists(
   }
   // Any list may say that it is revoked; only a complete one can say that it is not.
   for (const list of usable) {
-    if (list.deltaBase !== null && !extendsList(list, complete)) {
-      problem ??= fault('crl-malformed', 'a delta list without the list that it continues');
-      continue;
-    }
     const entry = list.find(certificate.serialNumber);
-    // removeFromCRL (8) only takes back a hold, in a later list.
+    // removeFromCRL (8) takes back a hold, and a delta may not do that here.
     if (entry !== null && entry.reason !== 8) {
       return fault('revoked', `revoked at ${timeText(entry.revokedAtMs)} by ${list.issuer}`);
     }
+  }
+  if (usable.some((list) => list.deltaBase !== null && !continuesList(list, complete))) {
+    return fault('crl-malformed', 'a delta list without the list that it continues');
   }
   if (complete !== null) {
     const { thisUpdate, nextUpdate } = complete;
@@ -143,7 +142,7 @@ function isNewer(a: RevocationList, b: RevocationList): boolean {
 }
 
 /** 5.2.4: the complete list is at least as new as the one that the delta starts from. */
-function extendsList(delta: RevocationList, complete: RevocationList | null): boolean {
+function continuesList(delta: RevocationList, complete: RevocationList | null): boolean {
   if (complete === null || complete.number === null || delta.deltaBase === null) return false;
   return numberAtLeast(complete.number, delta.deltaBase);
 }

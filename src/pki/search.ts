@@ -11,7 +11,7 @@ import { type Budget, BudgetExceeded, BudgetMeter, defaultBudget } from './budge
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { KeyUsage } from './extensions.ts';
 import { type Fault, fault } from './fault.ts';
-import { checkPath, type PlacedFault } from './path-rules.ts';
+import { checkKeyIdentifiers, checkPath, type PlacedFault } from './path-rules.ts';
 import { failureFor, nodeCodeFor, type PathReason, pathReasonText } from './reason.ts';
 import type { Relaxation } from './relaxations.ts';
 import {
@@ -215,6 +215,10 @@ export class Search {
     if (problem !== null) return problem;
     const unsigned = this.#checkSignatures(path, anchor);
     if (unsigned !== null) return unsigned;
+    if (this.#context.profile === 'rfc5280') {
+      const mismatch = checkKeyIdentifiers(path, anchor, this.#context.profile);
+      if (mismatch !== null) return mismatch;
+    }
     const { crls, requireCrl, ocsp, provider } = this.#options;
     const revocation = checkRevocation(
       path,
