@@ -161,20 +161,23 @@ describe('reading', () => {
     }
   });
 
+  const version13 = (reader: RecordReader): void => {
+    reader.version = 0x0304;
+  };
+  const ignoring = (reader: RecordReader): void => {
+    reader.ignoreChangeCipherSpec = true;
+  };
+
   test('each fault of framing has its reason', () => {
     const cases: [string, Uint8Array, ((reader: RecordReader) => void)?][] = [
       ['not-tls', new TextEncoder().encode('GET / HTTP/1.1')],
       ['not-tls', new TextEncoder().encode('G')],
       ['bad-record-type', record(23, new Uint8Array(1))],
       ['bad-record-version', record(22, new Uint8Array(1), 0x0205)],
-      ['bad-record-version', record(22, new Uint8Array(1), 0x0301), (r) => void (r.version = 0x0304)],
+      ['bad-record-version', record(22, new Uint8Array(1), 0x0301), version13],
       ['record-too-long', new Uint8Array([22, 3, 3, 0x40, 1])],
-      ['empty-record', record(22, new Uint8Array(0)), (r) => void (r.version = 0x0304)],
-      [
-        'bad-change-cipher-spec',
-        record(20, new Uint8Array([2])),
-        (r) => void (r.ignoreChangeCipherSpec = true),
-      ],
+      ['empty-record', record(22, new Uint8Array(0)), version13],
+      ['bad-change-cipher-spec', record(20, new Uint8Array([2])), ignoring],
       [
         'record-too-long',
         new Uint8Array([23, 3, 3, 0x41, 1]),

@@ -35,8 +35,10 @@ export function openProvider(): CryptoProvider {
     groups: [0x1d, 0x18],
     random: (length) => {
       const bytes = new Uint8Array(length);
-      for (let i = 0; i < length; i++)
-        bytes[i] = (counter = (counter * 1103515245 + 12345) & 0x7fffffff) >> 16;
+      for (let i = 0; i < length; i++) {
+        counter = (counter * 1103515245 + 12345) & 0x7fffffff;
+        bytes[i] = counter >> 16;
+      }
       return bytes;
     },
     digest: (hash, data) => nodeProvider.digest(hash, data),
