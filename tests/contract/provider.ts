@@ -404,6 +404,23 @@ function describeSignatures(provider: CryptoProvider): void {
       }
     });
 
+    it('takes no signature without its leading zero byte (RFC 8017, 8.1.2 and 8.2.2)', () => {
+      if (!type.startsWith('rsa')) return;
+      const publicKey = provider.importPublicKey(spki);
+      const privateKey = provider.importPrivateKey(pkcs8);
+      const [scheme] = schemes as [number];
+      // One signature in 256 begins with a zero byte.
+      for (let tries = 0; tries < 10_000; tries++) {
+        const content = pattern(32 + (tries >> 8), tries & 0xff);
+        const signature = privateKey.sign(scheme, content);
+        if (signature[0] !== 0) continue;
+        expect(publicKey?.verify(scheme, content, signature)).toBe(true);
+        expect(publicKey?.verify(scheme, content, signature.subarray(1))).toBe(false);
+        return;
+      }
+      throw new Error('no signature begins with a zero byte');
+    });
+
     it('is not used with schemes of other key types', () => {
       const publicKey = provider.importPublicKey(spki);
       const privateKey = provider.importPrivateKey(pkcs8);

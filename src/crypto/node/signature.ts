@@ -105,6 +105,8 @@ class NodePublicKey implements PublicKey {
   verify(scheme: number, data: Uint8Array, signature: Uint8Array): boolean {
     const method = METHODS.get(scheme);
     if (method === undefined || !fits(method, this.type)) return false;
+    // RFC 8017, 8.1.2 and 8.2.2, step 1: as long as the modulus. OpenSSL also takes one without its leading zeros.
+    if (this.type.startsWith('rsa') && signature.length !== (this.bits + 7) >> 3) return false;
     try {
       return crypto.verify(method.hash, data, keyInput(method, this.#key), signature);
     } catch {
