@@ -4,6 +4,7 @@
  * randomness of its own, and calls nothing back.
  */
 
+import { checkConfig } from '../handshake/check-config.ts';
 import { startClient } from '../handshake/client/start.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
@@ -34,7 +35,9 @@ export class Connection {
   #waitingBytes = 0;
   #handshakeDone = false;
 
+  /** @throws {UsageError} for what no peer could make sense of. */
   constructor(config: ClientConfig | ServerConfig) {
+    checkConfig(config);
     this.#host = new Host(config);
   }
 
@@ -393,7 +396,7 @@ export class Connection {
     if (fatal) throw TlsAlertError.peer(description);
     // In TLS 1.3 every other alert is an error whatever its level says (RFC 8446, 6); user_canceled is let be.
     if (this.#host.info.version === ProtocolVersion.TLS1_3 && description !== Alert.user_canceled) {
-      throw TlsAlertError.local('alert-level', 'a warning that TLS 1.3 does not have');
+      throw TlsAlertError.peer(description);
     }
     if (++this.#warnings > this.#host.limits.warningAlerts) throw TlsAlertError.local('too-many-warnings');
     this.#host.emit({ type: 'warning', alert: description });
@@ -401,6 +404,7 @@ export class Connection {
 
   #seal(data: Uint8Array): void {
     const host = this.#host;
+    host.beforeApplicationData?.();
     const limit = host.limits.recordsPerAesKey;
     if (
       (host.writer.protection?.sequence ?? 0) >= limit &&

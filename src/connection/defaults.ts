@@ -121,7 +121,6 @@ export function serverConfig(
     replayGuard: false,
     externalPsk: false,
     verifyOnResume: false,
-    advertiseGroups: false,
     bindServerName: true,
     ...options,
   };

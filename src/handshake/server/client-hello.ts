@@ -152,7 +152,8 @@ function versionsOf(hello: ClientHello): readonly number[] {
   const body = hello.extensions.get(ExtensionType.supported_versions);
   if (body !== undefined) return readU16List8(body);
   // Without the extension the version field says the highest (RFC 8446, 4.2.1), never TLS 1.3.
-  if (hello.legacyVersion >> 8 !== 3) return [];
+  // A version that is not known yet is answered with the highest that is (RFC 5246, E.1).
+  if (hello.legacyVersion < ProtocolVersion.SSL3) return [];
   return hello.legacyVersion >= ProtocolVersion.TLS1_2 ? [ProtocolVersion.TLS1_2] : [hello.legacyVersion];
 }
 

@@ -4,7 +4,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { ProtocolVersion } from '../../util/registries.ts';
 import { writeAlpn } from '../../wire/extension/alpn.ts';
 import { writeServerKeyShare } from '../../wire/extension/key-share.ts';
-import { writeSelectedVersion, writeU16List } from '../../wire/extension/lists.ts';
+import { writeSelectedVersion } from '../../wire/extension/lists.ts';
 import { writeSelectedPsk } from '../../wire/extension/pre-shared-key.ts';
 import { writeRecordSizeLimit } from '../../wire/extension/small.ts';
 import { writeEmptyExtension } from '../../wire/extensions.ts';
@@ -49,17 +49,17 @@ export function sendServerFlight(
 
   scratch.reset();
   writeServerHello(scratch, host.random(32), request.hello.sessionId, suite.id, (writer) => {
-    if (psk !== null) writeSelectedPsk(writer, psk.index);
+    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
     if (exchange !== null) {
       writeServerKeyShare(writer, { group: info.group, keyExchange: exchange.publicKey });
     }
-    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
+    if (psk !== null) writeSelectedPsk(writer, psk.index);
   });
   host.send(scratch.view());
   transcript.update(scratch.view());
-  // The client that sent a legacy session id wants the middlebox's ChangeCipherSpec (RFC 8446, D.4); behind a
-  // HelloRetryRequest it has had it.
-  if (request.hello.sessionId.length > 0 && !agreed.retried) host.writer.appendChangeCipherSpec();
+  // For middleboxes (RFC 8446, D.4), whether or not the client sent a session id for them; behind a
+  // HelloRetryRequest they have had it.
+  if (host.config.compatibilityMode && !agreed.retried) host.writer.appendChangeCipherSpec();
 
   const early = psk === null ? EarlySecret.create(provider, suite.hash, null, host.keyLog) : psk.early;
   let clientEarly = null;
@@ -130,15 +130,14 @@ function sendEncryptedExtensions(host: Host<ServerConfig>, agreed: Agreed13, psk
   scratch.u8(HandshakeType.encrypted_extensions);
   const message = scratch.open24();
   const extensions = scratch.open16();
-  if (config.advertiseGroups) writeU16List(scratch, ExtensionType.supported_groups, config.groups);
+  // The name is acknowledged only where it was used to decide (RFC 6066, 3): not for a resumed session.
+  if (request.serverName !== null && psk === null) writeEmptyExtension(scratch, ExtensionType.server_name);
   if (settings.alpn !== null) writeAlpn(scratch, [settings.alpn]);
   if (request.recordSizeLimit !== null && config.recordSizeLimit > 0) {
     writeRecordSizeLimit(scratch, config.recordSizeLimit + 1);
     host.writer.maxFragment = Math.min(config.maxSendFragment, request.recordSizeLimit - 1);
     host.reader.recordSizeLimit = config.recordSizeLimit;
   }
-  // The name is acknowledged only where it was used to decide (RFC 6066, 3): not for a resumed session.
-  if (request.serverName !== null && psk === null) writeEmptyExtension(scratch, ExtensionType.server_name);
   if (psk?.earlyData === true) writeEmptyExtension(scratch, ExtensionType.early_data);
   scratch.close16(extensions);
   scratch.close24(message);
