@@ -121,6 +121,7 @@ export function serverConfig(
     replayGuard: false,
     externalPsk: false,
     verifyOnResume: false,
+    advertiseGroups: false,
     bindServerName: true,
     ...options,
   };

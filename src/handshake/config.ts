@@ -147,8 +147,10 @@ export interface ServerConfig extends CommonConfig {
   readonly replayGuard: boolean;
   /** Ask by job for external keys (SSL_CTX_set_psk_find_session_callback). */
   readonly externalPsk: boolean;
-  /** A HelloRetryRequest with a cookie before any state is kept: not used by the stream server. */
+  /** Whether a resumed session's client certificate goes through the certificate job again. */
   readonly verifyOnResume: boolean;
+  /** Tell clients in EncryptedExtensions which groups this server knows (RFC 8446, 4.2.7). */
+  readonly advertiseGroups: boolean;
   /** Resume only when the name asked for is the one the session was made for. */
   readonly bindServerName: boolean;
 }

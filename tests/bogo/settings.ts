@@ -169,6 +169,7 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
     maxEarlyData: earlyData,
     receiveMaxEarlyData: earlyData,
     replayGuard: config['enable-early-data'],
+    advertiseGroups: false,
     bindServerName: false,
   };
 }

@@ -151,6 +151,8 @@ function sendFirstHello(
     session,
   };
   sendHello(host, offer, null);
+  // Only the record of the first hello says TLS 1.0 (RFC 8446, 5.1).
+  host.writer.endRecord();
   host.writer.headerVersion = ProtocolVersion.TLS1_2;
   // Until a version is agreed on, a ChangeCipherSpec may only be a middlebox's decoration.
   if (tls13) host.reader.ignoreChangeCipherSpec = true;

@@ -4,7 +4,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { ProtocolVersion } from '../../util/registries.ts';
 import { writeAlpn } from '../../wire/extension/alpn.ts';
 import { writeServerKeyShare } from '../../wire/extension/key-share.ts';
-import { writeSelectedVersion } from '../../wire/extension/lists.ts';
+import { writeSelectedVersion, writeU16List } from '../../wire/extension/lists.ts';
 import { writeSelectedPsk } from '../../wire/extension/pre-shared-key.ts';
 import { writeRecordSizeLimit } from '../../wire/extension/small.ts';
 import { writeEmptyExtension } from '../../wire/extensions.ts';
@@ -49,11 +49,11 @@ export function sendServerFlight(
 
   scratch.reset();
   writeServerHello(scratch, host.random(32), request.hello.sessionId, suite.id, (writer) => {
-    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
+    if (psk !== null) writeSelectedPsk(writer, psk.index);
     if (exchange !== null) {
       writeServerKeyShare(writer, { group: info.group, keyExchange: exchange.publicKey });
     }
-    if (psk !== null) writeSelectedPsk(writer, psk.index);
+    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
   });
   host.send(scratch.view());
   transcript.update(scratch.view());
@@ -130,14 +130,15 @@ function sendEncryptedExtensions(host: Host<ServerConfig>, agreed: Agreed13, psk
   scratch.u8(HandshakeType.encrypted_extensions);
   const message = scratch.open24();
   const extensions = scratch.open16();
-  // The name is acknowledged only where it was used to decide (RFC 6066, 3): not for a resumed session.
-  if (request.serverName !== null && psk === null) writeEmptyExtension(scratch, ExtensionType.server_name);
+  if (config.advertiseGroups) writeU16List(scratch, ExtensionType.supported_groups, config.groups);
   if (settings.alpn !== null) writeAlpn(scratch, [settings.alpn]);
   if (request.recordSizeLimit !== null && config.recordSizeLimit > 0) {
     writeRecordSizeLimit(scratch, config.recordSizeLimit + 1);
     host.writer.maxFragment = Math.min(config.maxSendFragment, request.recordSizeLimit - 1);
     host.reader.recordSizeLimit = config.recordSizeLimit;
   }
+  // The name is acknowledged only where it was used to decide (RFC 6066, 3): not for a resumed session.
+  if (request.serverName !== null && psk === null) writeEmptyExtension(scratch, ExtensionType.server_name);
   if (psk?.earlyData === true) writeEmptyExtension(scratch, ExtensionType.early_data);
   scratch.close16(extensions);
   scratch.close24(message);
