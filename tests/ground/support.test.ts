@@ -28,7 +28,7 @@ describe('the hooks around every test', () => {
       delete inherited['TLSESSION_REQUIRE_PEERS'];
       const { status, stdout, stderr } = spawnSync(process.execPath, args, {
         encoding: 'utf8',
-        env: { ...inherited, TLSESSION_COUNTS: counts, ...env },
+        env: { ...inherited, TLSESSION_COUNTS: counts, TLSESSION_SETTLE_MS: '100', ...env },
       });
       return {
         code: status,
