@@ -52,6 +52,7 @@ export class Exchange {
   #isClosing = false;
   #peerClosed = false;
   #sentAlert = false;
+  #rejection: string | null = null;
   #sessionsInHandshake = 0;
   #sessionsAfter = 0;
   #session: SessionCore | null = null;
@@ -183,6 +184,10 @@ export class Exchange {
 
   #onHandshake(): void {
     this.#handshakeDone = true;
+    if (this.#rejection !== null) {
+      this.#fail(this.#rejection);
+      return;
+    }
     if (this.#config['handshake-never-done']) throw new Expectation('the handshake was completed');
     checkHandshake(this.#connection, this.#config, this.#isResumption);
     this.#start();
@@ -196,7 +201,8 @@ export class Exchange {
     }
     if (this.#config.server) return;
     if (!this.#config['expect-reject-early-data'] || !this.#isResumption) {
-      this.#fail(`early data was rejected: ${reason}`);
+      // An error only if nothing worse follows: what a server says after it is still to be judged.
+      this.#rejection = `early data was rejected: ${reason}`;
       return;
     }
     if (this.#config['expect-early-data-reason'] !== null) {
