@@ -17,10 +17,7 @@ import { readAlert } from '../record/record-reader.ts';
 import type { SessionCore } from '../session/core.ts';
 import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { Alert, ProtocolVersion } from '../util/registries.ts';
-import { ContentType } from '../wire/numbers.ts';
-
-const WARNING = 1;
-const FATAL = 2;
+import { AlertLevel, ContentType } from '../wire/numbers.ts';
 
 export class Connection {
   readonly #host: Host;
@@ -188,7 +185,7 @@ export class Connection {
     if (this.#isOver || this.#closeSent) return;
     this.#guard(() => {
       this.#flushWaiting();
-      this.#sendAlert(WARNING, Alert.close_notify);
+      this.#host.sendAlert(AlertLevel.warning, Alert.close_notify);
     });
     this.#closeSent = true;
     this.#host.writable = 'nothing';
@@ -197,7 +194,7 @@ export class Connection {
   /** Ends the connection with an alert of the application's choice. */
   abort(alert: number = Alert.user_canceled): void {
     if (this.#isOver) return;
-    if (!this.#closeSent) this.#guard(() => this.#sendAlert(FATAL, alert));
+    if (!this.#closeSent) this.#guard(() => this.#host.sendAlert(AlertLevel.fatal, alert));
     this.#closeSent = true;
     this.#finishWithError(new TlsessionError('ERR_TLS_ABORTED', 'the connection was given up'));
   }
@@ -416,13 +413,6 @@ export class Connection {
     host.writer.append(ContentType.application_data, data);
   }
 
-  #sendAlert(level: number, description: number): void {
-    const { writer } = this.#host;
-    writer.endRecord();
-    writer.append(ContentType.alert, new Uint8Array([level, description]));
-    writer.endRecord();
-  }
-
   #fail(error: unknown): void {
     if (this.#isOver) return;
     let fault: TlsessionError;
@@ -435,7 +425,7 @@ export class Connection {
     }
     if (fault instanceof TlsAlertError && fault.origin === 'local' && !this.#closeSent) {
       try {
-        this.#sendAlert(FATAL, fault.alert);
+        this.#host.sendAlert(AlertLevel.fatal, fault.alert);
       } catch {
         // The keys are unusable: then there is no alert to send, and the error event says why.
       }

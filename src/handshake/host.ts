@@ -144,6 +144,13 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     this.writer.append(ContentType.handshake, message);
   }
 
+  /** An alert in a record of its own, under the keys of the moment. */
+  sendAlert(level: number, description: number): void {
+    this.writer.endRecord();
+    this.writer.append(ContentType.alert, new Uint8Array([level, description]));
+    this.writer.endRecord();
+  }
+
   emit(event: ConnectionEvent): void {
     this.events.push(event);
   }

@@ -140,6 +140,8 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     earlyData: config['enable-early-data'],
     verifyPeer: config['verify-peer'],
     fallbackScsv: config['fallback-scsv'],
+    // BoringSSL's own client takes servers without the extension.
+    requireSecureRenegotiation: false,
     allowUnknownAlpn: config['allow-unknown-alpn-protos'],
     enforceKeyUsage: config['enforce-rsa-key-usage'],
   };

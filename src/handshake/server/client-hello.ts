@@ -1,6 +1,6 @@
 /** What a ClientHello asks for, read once and checked as far as one message alone can be. */
 import { TlsAlertError } from '../../util/errors.ts';
-import { cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
+import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import { readAlpnOffer } from '../../wire/extension/alpn.ts';
 import { type KeyShareEntry, readClientKeyShares } from '../../wire/extension/key-share.ts';
 import { checkPointFormats, readU8List, readU16List8 } from '../../wire/extension/lists.ts';
@@ -191,9 +191,4 @@ export function chooseAlpn(config: ServerConfig, request: ClientRequest): Uint8A
     }
   }
   throw TlsAlertError.local('no-common-alpn');
-}
-
-/** Groups of TLS 1.2 are the elliptic curves alone. */
-export function isCurve(group: number): boolean {
-  return group !== NamedGroup.x25519mlkem768;
 }

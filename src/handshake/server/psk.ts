@@ -1,6 +1,6 @@
 /** Which pre-shared key a server takes (RFC 8446, 4.2.11), and whether its early data (4.2.10). */
 import { EarlySecret } from '../../schedule/tls13.ts';
-import { Field, FLAG_EXTENDED_MASTER_SECRET } from '../../session/body.ts';
+import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { EarlyDataReason, ResumptionReason } from '../../session/resumption-reason.ts';
 import { EMPTY, equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
@@ -100,7 +100,7 @@ function findPsk(
     }
     if (!agreed.settings.tickets) return next('resumption-disabled');
     return host.wait<'open-ticket'>(
-      { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice() },
+      { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice(), sessionId: EMPTY },
       (answer) => next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason),
       (error) => {
         if (error instanceof TlsAlertError) throw error;
@@ -312,9 +312,4 @@ function noEarlyData(host: Host<ServerConfig>, reason: EarlyDataReason): void {
   }
   info.earlyDataReason = reason;
   host.emit({ type: 'early-data', accepted: false, reason });
-}
-
-/** TLS 1.2's flag, for the checks of its resumption. */
-export function hasExtendedMasterSecret(session: SessionCore): boolean {
-  return (session.body('connection').flags & FLAG_EXTENDED_MASTER_SECRET) !== 0;
 }
