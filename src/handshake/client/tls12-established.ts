@@ -1,3 +1,4 @@
+import { MAX_PLAINTEXT } from '../../record/protection.ts';
 import { Alert } from '../../util/registries.ts';
 import { AlertLevel, HandshakeType } from '../../wire/numbers.ts';
 import type { ClientConfig } from '../config.ts';
@@ -10,8 +11,6 @@ export class EstablishedClient12 extends State {
   readonly name = 'established';
   readonly #host: Host<ClientConfig>;
   readonly #helloRequests: HelloRequests;
-  /** The flight that holds our last refusal. */
-  #refusedAt = -1;
 
   constructor(host: Host<ClientConfig>, helloRequests: HelloRequests) {
     super();
@@ -35,12 +34,10 @@ export class EstablishedClient12 extends State {
     return this;
   }
 
-  /** One refusal answers any number of requests, and none leaves behind our close_notify. */
+  /** A request may be ignored, too: by an end that sends no more, or whose peer reads no more. */
   #refuse(): void {
     const host = this.#host;
-    if (host.writable !== 'data') return;
-    if (this.#refusedAt === host.writer.flights && host.writer.pending > 0) return;
+    if (host.writable !== 'data' || host.writer.pending > MAX_PLAINTEXT) return;
     host.sendAlert(AlertLevel.warning, Alert.no_renegotiation);
-    this.#refusedAt = host.writer.flights;
   }
 }
