@@ -65,7 +65,6 @@ type ClientOnly =
   | 'verifyOnResume'
   | 'verifyPeer'
   | 'fallbackScsv'
-  | 'requireSecureRenegotiation'
   | 'allowUnknownAlpn'
   | 'enforceKeyUsage';
 
@@ -92,7 +91,6 @@ export function clientConfig(
     verifyOnResume: false,
     verifyPeer: true,
     fallbackScsv: false,
-    requireSecureRenegotiation: true,
     allowUnknownAlpn: false,
     enforceKeyUsage: true,
     ...options,

@@ -4,7 +4,6 @@
  */
 import { appendFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { UsageError } from '../../src/util/errors.ts';
 import { parseFlags, Unimplemented } from './flags.ts';
 import { runShim, type ShimIo, Status } from './shim.ts';
 
@@ -27,8 +26,7 @@ async function runOnce(argv: readonly string[], io: ShimIo): Promise<number> {
       return STATUS_UNIMPLEMENTED;
     }
     io.stderr(`${error instanceof Error ? error.stack : String(error)}\n`);
-    // A setting that the library refuses is a failure as good as another; the rest is a fault of the shim.
-    return error instanceof UsageError ? Status.failure : Status.broken;
+    return Status.broken;
   } finally {
     io.stderr(DONE);
   }

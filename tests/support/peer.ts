@@ -325,10 +325,7 @@ async function untilItAnswers(peer: RunningPeer, host: string, port: number, lim
   }
 }
 
-/**
- * `openssl s_server` on a free port, with stdin held open, as it needs for early data. Not with `-quiet`, which
- * keeps it from saying that it listens.
- */
+/** `openssl s_server` on a free port, with stdin held open, as it needs for early data. */
 export function startOpensslServer(openssl: string, args: readonly string[]): Promise<PeerServer> {
   return startPeerServer({
     path: openssl,
