@@ -3,8 +3,16 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { SessionCore } from '../src/session/core.ts';
-import { decodeSession, encodeSession, encodeSessionInto } from '../src/session/der.ts';
+import {
+  d2i_SSL_SESSION,
+  i2d_SSL_SESSION,
+  type SSL_SESSION,
+  SSL_SESSION_dup,
+  SSL_SESSION_free,
+  SSL_SESSION_new,
+  SSL_SESSION_up_ref,
+} from '../src/entry/openssl.ts';
+import { Session } from '../src/entry/session.ts';
 import { compare, type Plan, type Report, type Row, takeTurns, timed } from './harness.ts';
 import { root } from './root.ts';
 
@@ -57,37 +65,41 @@ function compiled(): string {
   return program;
 }
 
-/** Our half: the same operations, each a loop over what C does in its own. */
-function ourSubjects(der: Uint8Array): Record<Operation, (count: number) => void> {
-  const held = decodeSession(der, Date.now());
+/** Our half: the same operations under the same names, each a loop over what C does in its own. */
+function ourSubjects(held: SSL_SESSION, der: Uint8Array): Record<Operation, (count: number) => void> {
   const given = new Uint8Array(der.length);
+  // No C name writes into an array that is there already.
+  const handle = Session.fromDER(der);
   return {
     'new+free': (count) => {
-      for (let i = 0; i < count; i += 1) SessionCore.create().free();
+      for (let i = 0; i < count; i += 1) SSL_SESSION_free(SSL_SESSION_new());
     },
     'up_ref+free': (count) => {
       for (let i = 0; i < count; i += 1) {
-        held.upRef();
-        held.free();
+        SSL_SESSION_up_ref(held);
+        SSL_SESSION_free(held);
       }
     },
     'dup+free': (count) => {
-      for (let i = 0; i < count; i += 1) held.dup().free();
+      for (let i = 0; i < count; i += 1) SSL_SESSION_free(SSL_SESSION_dup(held));
     },
     'i2d-fresh': (count) => {
-      for (let i = 0; i < count; i += 1) must(encodeSession(held).length === der.length);
+      for (let i = 0; i < count; i += 1) must(i2d_SSL_SESSION(held)?.length === der.length);
     },
     'i2d-given': (count) => {
-      for (let i = 0; i < count; i += 1) must(encodeSessionInto(held, given) === der.length);
+      for (let i = 0; i < count; i += 1) must(handle.encodeInto(given) === der.length);
     },
     'd2i+free': (count) => {
-      const now = Date.now();
-      for (let i = 0; i < count; i += 1) decodeSession(der, now).free();
+      for (let i = 0; i < count; i += 1) {
+        const copy = d2i_SSL_SESSION(der);
+        must(copy !== null);
+        SSL_SESSION_free(copy);
+      }
     },
   };
 }
 
-function must(condition: boolean): void {
+function must(condition: boolean): asserts condition {
   if (!condition) throw new Error('an operation did not do its work');
 }
 
@@ -95,8 +107,9 @@ export async function session(plan: Plan): Promise<Report> {
   using libssl = new Libssl();
   const version = await libssl.ask('version');
   const der = Uint8Array.from(Buffer.from(await libssl.ask('der'), 'hex'));
-  must(Buffer.from(encodeSession(decodeSession(der, Date.now()))).equals(der));
-  const subjects = ourSubjects(der);
+  const held = d2i_SSL_SESSION(der);
+  must(held !== null && Buffer.from(i2d_SSL_SESSION(held) ?? []).equals(der));
+  const subjects = ourSubjects(held, der);
   const rows: Row[] = [];
   for (const name of Object.keys(operations) as Operation[]) {
     const { what, target, counts } = operations[name];

@@ -4,6 +4,7 @@
  * randomness of its own, and calls nothing back.
  */
 
+import { checkConfig } from '../handshake/check-config.ts';
 import { startClient } from '../handshake/client/start.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
@@ -16,10 +17,7 @@ import { readAlert } from '../record/record-reader.ts';
 import type { SessionCore } from '../session/core.ts';
 import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { Alert, ProtocolVersion } from '../util/registries.ts';
-import { ContentType } from '../wire/numbers.ts';
-
-const WARNING = 1;
-const FATAL = 2;
+import { AlertLevel, ContentType } from '../wire/numbers.ts';
 
 export class Connection {
   readonly #host: Host;
@@ -34,7 +32,9 @@ export class Connection {
   #waitingBytes = 0;
   #handshakeDone = false;
 
+  /** @throws {UsageError} for what no peer could make sense of. */
   constructor(config: ClientConfig | ServerConfig) {
+    checkConfig(config);
     this.#host = new Host(config);
   }
 
@@ -185,7 +185,7 @@ export class Connection {
     if (this.#isOver || this.#closeSent) return;
     this.#guard(() => {
       this.#flushWaiting();
-      this.#sendAlert(WARNING, Alert.close_notify);
+      this.#host.sendAlert(AlertLevel.warning, Alert.close_notify);
     });
     this.#closeSent = true;
     this.#host.writable = 'nothing';
@@ -194,7 +194,7 @@ export class Connection {
   /** Ends the connection with an alert of the application's choice. */
   abort(alert: number = Alert.user_canceled): void {
     if (this.#isOver) return;
-    if (!this.#closeSent) this.#guard(() => this.#sendAlert(FATAL, alert));
+    if (!this.#closeSent) this.#guard(() => this.#host.sendAlert(AlertLevel.fatal, alert));
     this.#closeSent = true;
     this.#finishWithError(new TlsessionError('ERR_TLS_ABORTED', 'the connection was given up'));
   }
@@ -393,7 +393,7 @@ export class Connection {
     if (fatal) throw TlsAlertError.peer(description);
     // In TLS 1.3 every other alert is an error whatever its level says (RFC 8446, 6); user_canceled is let be.
     if (this.#host.info.version === ProtocolVersion.TLS1_3 && description !== Alert.user_canceled) {
-      throw TlsAlertError.local('alert-level', 'a warning that TLS 1.3 does not have');
+      throw TlsAlertError.peer(description);
     }
     if (++this.#warnings > this.#host.limits.warningAlerts) throw TlsAlertError.local('too-many-warnings');
     this.#host.emit({ type: 'warning', alert: description });
@@ -401,6 +401,7 @@ export class Connection {
 
   #seal(data: Uint8Array): void {
     const host = this.#host;
+    host.beforeApplicationData?.();
     const limit = host.limits.recordsPerAesKey;
     if (
       (host.writer.protection?.sequence ?? 0) >= limit &&
@@ -410,13 +411,6 @@ export class Connection {
       host.updateKey(false);
     }
     host.writer.append(ContentType.application_data, data);
-  }
-
-  #sendAlert(level: number, description: number): void {
-    const { writer } = this.#host;
-    writer.endRecord();
-    writer.append(ContentType.alert, new Uint8Array([level, description]));
-    writer.endRecord();
   }
 
   #fail(error: unknown): void {
@@ -431,7 +425,7 @@ export class Connection {
     }
     if (fault instanceof TlsAlertError && fault.origin === 'local' && !this.#closeSent) {
       try {
-        this.#sendAlert(FATAL, fault.alert);
+        this.#host.sendAlert(AlertLevel.fatal, fault.alert);
       } catch {
         // The keys are unusable: then there is no alert to send, and the error event says why.
       }

@@ -65,6 +65,7 @@ type ClientOnly =
   | 'verifyOnResume'
   | 'verifyPeer'
   | 'fallbackScsv'
+  | 'requireSecureRenegotiation'
   | 'allowUnknownAlpn'
   | 'enforceKeyUsage';
 
@@ -91,6 +92,7 @@ export function clientConfig(
     verifyOnResume: false,
     verifyPeer: true,
     fallbackScsv: false,
+    requireSecureRenegotiation: true,
     allowUnknownAlpn: false,
     enforceKeyUsage: true,
     ...options,

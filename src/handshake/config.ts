@@ -112,6 +112,11 @@ export interface ClientConfig extends CommonConfig {
   readonly verifyPeer: boolean;
   /** Send TLS_FALLBACK_SCSV (RFC 7507). */
   readonly fallbackScsv: boolean;
+  /**
+   * A TLS 1.2 server without renegotiation_info is refused: whoever sits in between may have spoken to it
+   * first (RFC 5746, 4.1). OpenSSL's default, too.
+   */
+  readonly requireSecureRenegotiation: boolean;
   /** Take a protocol that was not offered as the answer (BoringSSL's SSL_set_allow_unknown_alpn_protos). */
   readonly allowUnknownAlpn: boolean;
   /** The leaf's keyUsage must allow signatures. */

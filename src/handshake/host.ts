@@ -59,6 +59,8 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   earlyExporter: ((label: string, context: Uint8Array | null, length: number) => Uint8Array) | null = null;
   /** Rotates this end's write key (TLS 1.3); null while it cannot be. */
   updateKey: ((requestPeer: boolean) => void) | null = null;
+  /** Called in front of each write of application data, after the handshake. */
+  beforeApplicationData: (() => void) | null = null;
   /** Queues tickets beyond those that a handshake sends (server, TLS 1.3). */
   issueTicket: (() => void) | null = null;
   clientRandom: Uint8Array = new Uint8Array(32);
@@ -142,14 +144,30 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     this.writer.append(ContentType.handshake, message);
   }
 
+  /** An alert in a record of its own, under the keys of the moment. */
+  sendAlert(level: number, description: number): void {
+    this.writer.endRecord();
+    this.writer.append(ContentType.alert, new Uint8Array([level, description]));
+    this.writer.endRecord();
+  }
+
   emit(event: ConnectionEvent): void {
     this.events.push(event);
   }
 
   /** New keys for reading. No byte of a message may lie across the change (RFC 8446, 5.1). */
   setReadProtection(protection: RecordProtection): void {
-    if (!this.joiner.isEmpty) throw TlsAlertError.local('message-across-key-change');
+    this.requireRecordBoundary();
     this.reader.setProtection(protection);
+  }
+
+  /**
+   * The peer's flight ends here, and with it a record: nothing that it could not have known yet may lie
+   * behind (RFC 8446, 5.1). Asked before anything is answered, so that the alert goes out under the keys that
+   * the peer still reads with.
+   */
+  requireRecordBoundary(): void {
+    if (!this.joiner.isEmpty) throw TlsAlertError.local('message-across-key-change');
   }
 
   setWriteProtection(protection: RecordProtection): void {
@@ -204,6 +222,7 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     this.exporter = null;
     this.earlyExporter = null;
     this.updateKey = null;
+    this.beforeApplicationData = null;
     this.issueTicket = null;
     this.writable = 'nothing';
     for (const event of this.events) {

@@ -104,6 +104,8 @@ export interface OpenTicketJob {
   readonly kind: 'open-ticket';
   readonly version: number;
   readonly ticket: Uint8Array;
+  /** TLS 1.2: the hello's session id, which OpenSSL gives to the session that it opens. Empty in TLS 1.3. */
+  readonly sessionId: Uint8Array;
 }
 
 export type OpenTicketAnswer =
@@ -125,7 +127,10 @@ export interface ConsumeSessionJob {
   readonly session: SessionCore;
 }
 
-/** Make a stateless ticket of a session. Null: send none. Does not hold up the handshake. */
+/**
+ * Make a stateless ticket of a session. Null: send none. In TLS 1.2 the ticket is part of the handshake, which
+ * waits for it; in TLS 1.3 it holds up nothing.
+ */
 export interface SealTicketJob {
   readonly kind: 'seal-ticket';
   /** Borrowed until the job is answered. */
@@ -133,7 +138,10 @@ export interface SealTicketJob {
   readonly lifetimeSec: number;
 }
 
-/** Put a session under its id, before its ticket goes out: stateful tickets, TLS 1.2 ids. */
+/**
+ * Put a session under its id, before the client may come back with it: a stateful ticket waits for this, and
+ * so does the Finished message of TLS 1.2.
+ */
 export interface StoreSessionJob {
   readonly kind: 'store-session';
   /** Borrowed until the job is answered. */

@@ -19,7 +19,7 @@ export interface Budget {
 
 export const defaultBudget: Budget = Object.freeze({
   certificates: 128,
-  bytes: 512 * 1024,
+  bytes: 128 * 1024,
   steps: 2000,
   signatures: 100,
   nameComparisons: 100_000,

@@ -47,8 +47,13 @@ export function keyUsageNames(bits: number): KeyUsageName[] {
   return (Object.keys(KeyUsage) as KeyUsageName[]).filter((name) => (bits & KeyUsage[name]) !== 0);
 }
 
-/** The bits, possibly none. */
+/** The bits, possibly none. Trailing zeros, which DER forbids and old roots have, are taken. */
 export function decodeKeyUsage(bytes: Uint8Array): number {
+  return single(bytes, (reader) => reader.readNamedBits(DerTag.bitString, true));
+}
+
+/** The same in DER alone. */
+export function decodeStrictKeyUsage(bytes: Uint8Array): number {
   return single(bytes, (reader) => reader.readNamedBits());
 }
 
@@ -222,12 +227,18 @@ export function decodeInhibitAnyPolicy(bytes: Uint8Array): number {
   return single(bytes, (reader) => reader.readInteger(0, MAX_PATH_LENGTH));
 }
 
+/** IANA knows fewer TLS extensions than this; lists are held against each other. */
+const MAX_FEATURES = 64;
+
 /** TLS extension numbers (RFC 7633, 4.1). */
 export function decodeTlsFeature(bytes: Uint8Array): readonly number[] {
   return single(bytes, (outer) => {
     const reader = outer.readSequence();
     const features: number[] = [];
-    while (!reader.done) features.push(reader.readInteger(0, 0xffff));
+    while (!reader.done) {
+      if (features.length === MAX_FEATURES) malformed(`more than ${MAX_FEATURES} TLS features`, reader);
+      features.push(reader.readInteger(0, 0xffff));
+    }
     return features;
   });
 }

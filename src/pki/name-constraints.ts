@@ -29,7 +29,6 @@ type Subtree =
 interface Level {
   readonly permitted: ReadonlyMap<GeneralNameType, readonly Subtree[]>;
   readonly excluded: ReadonlyMap<GeneralNameType, readonly Subtree[]>;
-  readonly count: number;
 }
 
 /** A name in the form that it is compared in, or one that has no such form. */
@@ -221,6 +220,13 @@ function group(
   return byType;
 }
 
+/** Comparisons that a list may take: directory names are compared part by part. */
+function cost(bases: readonly Subtree[] | undefined): number {
+  if (bases === undefined) return 0;
+  if (bases[0]?.type !== 'directory') return bases.length;
+  return bases.reduce((sum, base) => sum + 1 + (base.type === 'directory' ? base.rdnKeys.length : 0), 0);
+}
+
 /** The constraints that are in force at one place of a path; grows as the path is walked towards the leaf. */
 export class NameConstraintState {
   readonly #profile: Profile;
@@ -239,11 +245,7 @@ export class NameConstraintState {
     if ('reason' in permitted) return permitted;
     const excluded = group(constraints.excluded, this.#profile);
     if ('reason' in excluded) return excluded;
-    this.#levels.push({
-      permitted,
-      excluded,
-      count: constraints.permitted.length + constraints.excluded.length,
-    });
+    this.#levels.push({ permitted, excluded });
     return null;
   }
 
@@ -275,7 +277,7 @@ export class NameConstraintState {
       const permitted = level.permitted.get(name.type);
       const excluded = level.excluded.get(name.type);
       if (permitted === undefined && excluded === undefined) continue;
-      this.#meter.names((permitted?.length ?? 0) + (excluded?.length ?? 0));
+      this.#meter.names(cost(permitted) + cost(excluded));
       subject ??= parseSubject(name);
       if (subject === null) {
         return fault(

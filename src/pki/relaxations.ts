@@ -18,6 +18,7 @@ export type Relaxation =
   | 'authority-key-identifier'
   | 'key-identifier-mismatch'
   | 'key-usage-without-bits'
+  | 'key-usage-trailing-zeros'
   | 'key-cert-sign-without-ca'
   | 'ca-without-key-cert-sign'
   | 'basic-constraints-not-critical'
@@ -46,6 +47,7 @@ const RELAXATIONS: Readonly<Record<Relaxation, string>> = {
   'key-identifier-mismatch':
     'the authority key identifier may differ from the subject key identifier of the issuer: it is a hint, the signature decides (4.2.1.1, 4.2.1.2)',
   'key-usage-without-bits': 'a leaf’s key usage may have no bit set when none is asked for (4.2.1.3)',
+  'key-usage-trailing-zeros': 'bits of the key usage that are not set may be written out (X.690, 11.2.2)',
   'key-cert-sign-without-ca': 'a leaf that is no CA may carry keyCertSign: it cannot use it (4.2.1.3)',
   'ca-without-key-cert-sign': 'a leaf may be a CA without keyCertSign, or carry a path length (4.2.1.9)',
   'basic-constraints-not-critical': 'basic constraints may be non-critical (4.2.1.9)',

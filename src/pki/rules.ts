@@ -13,6 +13,7 @@ import {
   decodeInhibitAnyPolicy,
   decodePolicyConstraints,
   decodePolicyMappings,
+  decodeStrictKeyUsage,
   decodeTlsFeature,
   KeyUsage,
 } from './extensions.ts';
@@ -194,6 +195,7 @@ function profileRules(certificate: Certificate, profile: Profile): Fault | null 
     () => strict(certificate.hasUniqueIds, 'unique-identifiers', 'there are unique identifiers'),
     () => keyIdentifiers(certificate, profile),
     () => strict(usage === 0, 'key-usage-without-bits', 'a key usage without a bit'),
+    () => keyUsageForm(certificate, profile),
     () =>
       strict(
         usage !== null && signsCertificates && !ca,
@@ -246,6 +248,16 @@ function profileRules(certificate: Certificate, profile: Profile): Fault | null 
     },
     () => unusedExtensions(certificate),
   );
+}
+
+function keyUsageForm(certificate: Certificate, profile: Profile): Fault | null {
+  const extension = certificate.extension(EXT.keyUsage);
+  if (extension === undefined) return null;
+  const malformed = guarded(() => {
+    decodeValue(extension, decodeStrictKeyUsage);
+    return null;
+  });
+  return malformed && lapse(profile, 'key-usage-trailing-zeros', malformed.message);
 }
 
 /** 4.2.1.1 and 4.2.1.2. A self-issued certificate may lack the authority's identifier. */

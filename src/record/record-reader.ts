@@ -165,7 +165,9 @@ export class RecordReader {
     if (type < ContentType.change_cipher_spec || type > ContentType.application_data) {
       throw TlsAlertError.local('bad-record-type');
     }
-    if (version >> 8 !== 3 || (this.#version !== 0 && version !== 0x0303)) {
+    // An alert near the choice of a version may come from whoever did not follow it.
+    const fixed = this.#version !== 0 && type !== ContentType.alert;
+    if (version >> 8 !== 3 || (fixed && version !== 0x0303)) {
       throw TlsAlertError.local('bad-record-version');
     }
     const max =

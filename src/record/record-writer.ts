@@ -17,18 +17,23 @@ export class RecordWriter {
   #openType = 0;
   #protection: RecordProtection | null = null;
   #maxFragment = MAX_PLAINTEXT;
-  /** The version in the header of unprotected records: 0x0301 for a first ClientHello (RFC 8446, 5.1). */
-  headerVersion = 0x0301;
+  #headerVersion = 0x0301;
   /** TLS 1.3 pads each record's content up to a multiple of this many bytes; 0 for no padding. */
   paddingBlock = 0;
   /** A ChangeCipherSpec that goes out in front of the next record, so that it never travels alone. */
   changeCipherSpecPending = false;
 
-  /** How often `take` has handed bytes over. */
-  flights = 0;
-
   get protection(): RecordProtection | null {
     return this.#protection;
+  }
+
+  /**
+   * The version in the header of unprotected records from here on: 0x0301 for a first ClientHello
+   * (RFC 8446, 5.1).
+   */
+  set headerVersion(version: number) {
+    this.#closeRecord();
+    this.#headerVersion = version;
   }
 
   /** Largest content of a record in bytes (RFC 8449; OpenSSL's max_send_fragment). */
@@ -90,7 +95,6 @@ export class RecordWriter {
     const bytes = this.#buffer.subarray(0, length);
     this.#buffer = new Uint8Array(INITIAL_CAPACITY);
     this.#length = 0;
-    this.flights++;
     return bytes;
   }
 
@@ -105,7 +109,9 @@ export class RecordWriter {
       if (this.#openType === type && content < this.#maxFragment) return this.#maxFragment - content;
       this.#closeRecord();
     }
-    if (this.changeCipherSpecPending) this.appendChangeCipherSpec();
+    // An alert in the clear says that there will be no second flight for it to stand in front of.
+    const inFront = type !== ContentType.alert || this.#protection !== null;
+    if (this.changeCipherSpecPending && inFront) this.appendChangeCipherSpec();
     const prefix = this.#protection?.prefix ?? 0;
     this.#reserve(HEADER_LENGTH + prefix);
     this.#open = this.#length;
@@ -125,7 +131,7 @@ export class RecordWriter {
     const start = this.#contentStart();
     this.#open = -1;
     let type = this.#openType;
-    let version = this.headerVersion;
+    let version = this.#headerVersion;
     if (protection !== null) {
       if (protection.isExhausted) throw TlsAlertError.local('record-limit');
       version = 0x0303;

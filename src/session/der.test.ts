@@ -285,13 +285,21 @@ describe('refusals', () => {
     ['SSL 2', tlv(0x30, '020101 02020200 04021301 0400 0400'), 'ERR_SESSION_PROTOCOL_VERSION'],
     ['major version 4', tlv(0x30, '020101 02020400 04021301 0400 0400'), 'ERR_SESSION_PROTOCOL_VERSION'],
     ['a negative version', tlv(0x30, '020101 0202fcff 04021301 0400 0400'), 'ERR_SESSION_PROTOCOL_VERSION'],
-    ['a cipher suite of one byte', tlv(0x30, '020101 02020304 040113 0400 0400'), 'ERR_SESSION_CIPHER'],
+    [
+      'a cipher suite of one byte',
+      tlv(0x30, '020101 02020304 040113 0400 0400'),
+      'ERR_SESSION_CIPHER_LENGTH',
+    ],
     [
       'a cipher suite of three bytes',
       tlv(0x30, '020101 02020304 0403001301 0400 0400'),
-      'ERR_SESSION_CIPHER',
+      'ERR_SESSION_CIPHER_LENGTH',
     ],
-    ['an unknown cipher suite', tlv(0x30, '020101 02020304 04021399 0400 0400'), 'ERR_SESSION_CIPHER'],
+    [
+      'an unknown cipher suite',
+      tlv(0x30, '020101 02020304 04021399 0400 0400'),
+      'ERR_SESSION_CIPHER_UNKNOWN',
+    ],
     [
       'an id of 33 bytes',
       tlv(0x30, '020101 02020304 04021301', tlv(4, '00'.repeat(33)), '0400'),

@@ -327,9 +327,9 @@ function isTlsOrDtls(version: number): boolean {
 function readCipher(reader: DerReader): number {
   const end = reader.enter(DerTag.octetString);
   const at = reader.at;
-  if (end - at !== 2) refuse('ERR_SESSION_CIPHER', 'a cipher suite that is not two bytes long', at);
+  if (end - at !== 2) refuse('ERR_SESSION_CIPHER_LENGTH', 'a cipher suite that is not two bytes long', at);
   const cipher = ((reader.bytes[at] as number) << 8) | (reader.bytes[at + 1] as number);
-  if (!isKnownCipher(cipher)) refuse('ERR_SESSION_CIPHER', 'a cipher suite that is not known', at);
+  if (!isKnownCipher(cipher)) refuse('ERR_SESSION_CIPHER_UNKNOWN', 'a cipher suite that is not known', at);
   reader.at = end;
   return cipher;
 }

@@ -34,8 +34,10 @@ export type SessionFormatCode =
   | 'ERR_SESSION_STRUCTURE_VERSION'
   /** A protocol version that is neither TLS (or SSL 3) nor DTLS. */
   | 'ERR_SESSION_PROTOCOL_VERSION'
-  /** A cipher suite that is not two bytes long or not known. */
-  | 'ERR_SESSION_CIPHER'
+  /** A cipher suite that is not two bytes long. */
+  | 'ERR_SESSION_CIPHER_LENGTH'
+  /** A cipher suite that OpenSSL does not know. */
+  | 'ERR_SESSION_CIPHER_UNKNOWN'
   /** A byte string longer or shorter than its field may be. */
   | 'ERR_SESSION_FIELD_LENGTH'
   /** A certificate or public key whose outermost DER is not one. */
@@ -44,8 +46,12 @@ export type SessionFormatCode =
   | 'ERR_SESSION_TRAILING_BYTES'
   /** An envelope that breaks off, contradicts itself, or has a version that is not known. */
   | 'ERR_SESSION_ENVELOPE'
-  /** No PEM block, or a broken one. */
-  | 'ERR_SESSION_PEM'
+  /** A text without a session in PEM. */
+  | 'ERR_SESSION_PEM_MISSING'
+  /** A PEM block without its end, or with another's. */
+  | 'ERR_SESSION_PEM_END'
+  | 'ERR_SESSION_PEM_BASE64'
+  | 'ERR_SESSION_PEM_ENCRYPTED'
   /** The form in which newer versions of Node hand out client sessions, broken. */
   | 'ERR_SESSION_NODE_FORM'
   /** None of the forms that can be told apart. */

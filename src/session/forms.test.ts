@@ -3,7 +3,7 @@ import { concatBytes, fromHex, toHex, utf8 } from '../util/bytes.ts';
 import { SessionFormatError } from './errors.ts';
 import { detectForm, MAX_INPUT_BYTES, readSession } from './forms.ts';
 import { unwrapNodeForm, wrapNodeForm } from './node-form.ts';
-import { decodePem, encodePem } from './pem.ts';
+import { decodePem, decodePemAt, encodePem } from './pem.ts';
 
 const DER = fromHex('300f020101020203030402c02b04000400');
 
@@ -26,11 +26,27 @@ describe('PEM', () => {
     }
   });
 
+  it('says where to read on after a broken block', () => {
+    const broken = encodePem(DER).replace('MA', 'M!');
+    const text = `x\n${broken}${encodePem(DER)}`;
+    try {
+      decodePem(text);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_SESSION_PEM_BASE64', offset: 2 + broken.length });
+      const { der, end } = decodePemAt(text, 2 + broken.length);
+      expect([toHex(der), end]).toEqual([toHex(DER), text.length]);
+    }
+  });
+
   it.each([
-    ['', /no block/],
-    ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /no block/],
+    ['', /no PEM block/],
+    ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /no PEM block/],
     ['-----BEGIN SSL SESSION PARAMETERS-----\nAAAA\n', /does not end/],
-    ['-----BEGIN SSL SESSION PARAMETERS-----\nAAAA\n-----END CERTIFICATE-----\n', /does not end/],
+    [
+      '-----BEGIN SSL SESSION PARAMETERS-----\nAAAA\n-----END CERTIFICATE-----\n',
+      /does not end as it begins/,
+    ],
     ['-----BEGIN SSL SESSION PARAMETERS-----\nAAA\n-----END SSL SESSION PARAMETERS-----\n', /base64/],
     ['-----BEGIN SSL SESSION PARAMETERS-----\nAA-_\n-----END SSL SESSION PARAMETERS-----\n', /base64/],
     [

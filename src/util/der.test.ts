@@ -147,6 +147,8 @@ describe('BIT STRING', () => {
     refuses('03 02 07 81', (r) => r.readNamedBits(), /that are set/);
     refuses('03 02 06 80', (r) => r.readNamedBits(), /trailing zeros/);
     refuses('03 02 00 00', (r) => r.readNamedBits(), /trailing zeros/);
+    expect(reader('03 02 00 06').readNamedBits(DerTag.bitString, true)).toBe((1 << 5) | (1 << 6));
+    refuses('03 02 01 07', (r) => r.readNamedBits(DerTag.bitString, true), /that are set/);
   });
 });
 

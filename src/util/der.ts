@@ -199,8 +199,9 @@ export class DerReader {
   /**
    * A BIT STRING with named bits (X.690, 11.2.2: no trailing zero bits), of which bits 0 to 31 are known.
    * Bit n of the ASN.1 is bit n of the result (`1 << n`, as an unsigned number); later bits are dropped.
+   * `trailingZeros` takes BER's freedom to write bits that are not set.
    */
-  readNamedBits(tag: number = DerTag.bitString): number {
+  readNamedBits(tag: number = DerTag.bitString, trailingZeros = false): number {
     const end = this.enter(tag);
     const start = this.at;
     if (end === start) this.fail('a BIT STRING without its first byte');
@@ -210,7 +211,7 @@ export class DerReader {
     if (end - start > 1) {
       const last = this.bytes[end - 1] as number;
       if ((last & ((1 << unused) - 1)) !== 0) this.fail('a BIT STRING with unused bits that are set');
-      if (((last >> unused) & 1) === 0) this.fail('named bits with trailing zeros');
+      if (((last >> unused) & 1) === 0 && !trailingZeros) this.fail('named bits with trailing zeros');
     }
     let bits = 0;
     for (let i = start + 1; i < end && i < start + 5; i++) {

@@ -132,6 +132,7 @@ const FAILURES = {
   'early-data-too-long': ['unexpected_message', 'more early data than was allowed'],
   'early-data-unexpected': ['unsupported_extension', 'early data was accepted that was not sent'],
   // Floods and limits.
+  'too-many-hello-requests': ['unexpected_message', 'too many HelloRequest messages'],
   'too-many-key-updates': ['unexpected_message', 'too many KeyUpdate messages'],
   'too-many-tickets': ['unexpected_message', 'too many NewSessionTicket messages'],
   'too-much-skipped': ['unexpected_message', 'too many bytes that cannot be decrypted'],

@@ -11,6 +11,8 @@ export interface Limits {
   readonly emptyRecords: number;
   /** Warning alerts in a row without application data between them. */
   readonly warningAlerts: number;
+  /** HelloRequest messages in a row without application data between them (TLS 1.2). */
+  readonly helloRequests: number;
   /** KeyUpdate messages in a row without application data between them. */
   readonly keyUpdates: number;
   /** NewSessionTicket messages that a client takes from one connection. */
@@ -32,6 +34,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   certificateMessageBytes: 102_400,
   emptyRecords: 32,
   warningAlerts: 4,
+  helloRequests: 32,
   keyUpdates: 32,
   tickets: 64,
   skippedEarlyDataBytes: 16_384,

@@ -8,6 +8,9 @@ export const ContentType = {
   application_data: 23,
 } as const;
 
+/** AlertLevel (RFC 8446, 6). */
+export const AlertLevel = { warning: 1, fatal: 2 } as const;
+
 /** HandshakeType (RFC 8446, 4; RFC 5246, 7.4; RFC 6066; RFC 8879). */
 export const HandshakeType = {
   hello_request: 0,

@@ -4,6 +4,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { UsageError } from '../../src/util/errors.ts';
 import { parseFlags, Unimplemented } from './flags.ts';
 import { runShim, type ShimIo, Status } from './shim.ts';
 
@@ -26,7 +27,8 @@ async function runOnce(argv: readonly string[], io: ShimIo): Promise<number> {
       return STATUS_UNIMPLEMENTED;
     }
     io.stderr(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return Status.broken;
+    // A setting that the library refuses is a failure as good as another; the rest is a fault of the shim.
+    return error instanceof UsageError ? Status.failure : Status.broken;
   } finally {
     io.stderr(DONE);
   }

@@ -94,7 +94,11 @@ function common(config: ShimConfig, clock: Clock): CommonConfig {
     provider: nodeProvider,
     clock,
     random: nodeProvider.random,
-    limits: { ...DEFAULT_LIMITS, certificateMessageBytes: config['max-cert-list'] ?? 102_400 },
+    limits: {
+      ...DEFAULT_LIMITS,
+      certificateMessageBytes: config['max-cert-list'] ?? DEFAULT_LIMITS.certificateMessageBytes,
+      skippedEarlyDataBytes: MAX_EARLY_DATA,
+    },
     ...versionsOf(config),
     cipherSuites: ciphersOf(config),
     groups: groupsOf(config),
@@ -134,8 +138,10 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     requestSct: config['enable-signed-cert-timestamps'],
     postHandshakeAuth: false,
     earlyData: config['enable-early-data'],
-    verifyPeer: true,
+    verifyPeer: config['verify-peer'],
     fallbackScsv: config['fallback-scsv'],
+    // BoringSSL's own client takes servers without the extension.
+    requireSecureRenegotiation: false,
     allowUnknownAlpn: config['allow-unknown-alpn-protos'],
     enforceKeyUsage: config['enforce-rsa-key-usage'],
   };
@@ -147,6 +153,8 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
   return {
     ...common(config, clock),
     role: 'server',
+    // BoringSSL's servers always put GREASE into tickets, and the runner looks for it.
+    grease: true,
     credentials: credential === null ? [] : [credential],
     selectByJob: true,
     clientCertificate: config['require-any-client-certificate']

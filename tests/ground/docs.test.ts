@@ -18,6 +18,9 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 
+/** Rooms of the table that may still be empty. */
+const layerRooms = /^(stores|crypto\/noble|crypto\/node|node-tls|net|openssl|cli|ticket)\b/;
+
 test('ARCHITECTURE.md quotes the layer table that the check enforces', () => {
   const script = join(root, 'scripts/sync-layers.mjs');
   const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
@@ -49,6 +52,17 @@ test.each(pages)('%s: links lead somewhere, and npm scripts exist', (page) => {
   }
   for (const [, script = ''] of text.matchAll(/`npm run ([\w-]+)/g)) {
     expect(Object.keys(manifest.scripts), `${page} names npm run ${script}`).toContain(script);
+  }
+});
+
+test('the files that ARCHITECTURE.md and CONTRIBUTING.md name are there', () => {
+  for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md']) {
+    const named = [...read(page).matchAll(/`((?:[\w-]+\/)+[\w.-]*)`/g)].map(([, path = '']) => path);
+    expect(named.length).toBeGreaterThan(5);
+    for (const path of named.filter((name) => !layerRooms.test(name) && !name.startsWith('@'))) {
+      const found = [path, `src/${path}`].some((candidate) => existsSync(join(root, candidate)));
+      expect(found, `${page} names ${path}`).toBe(true);
+    }
   }
 });
 

@@ -4,9 +4,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { type KeyKind, makeChain, writeChain } from '../support/certs.ts';
-import { runPeer, spawnPeer, startPeerServer } from '../support/peer.ts';
+import {
+  describeWithPeers,
+  runPeer,
+  spawnPeer,
+  startOpensslServer,
+  startPeerServer,
+} from '../support/peer.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -21,7 +28,7 @@ describe('the hooks around every test', () => {
       delete inherited['TLSESSION_REQUIRE_PEERS'];
       const { status, stdout, stderr } = spawnSync(process.execPath, args, {
         encoding: 'utf8',
-        env: { ...inherited, TLSESSION_COUNTS: counts, ...env },
+        env: { ...inherited, TLSESSION_COUNTS: counts, TLSESSION_SETTLE_MS: '100', ...env },
       });
       return {
         code: status,
@@ -101,6 +108,30 @@ describe('peers', () => {
     const result = await runPeer(process.execPath, ['-e', echo], { input });
     expect(result.code).toBe(7);
     expect([...result.stdoutBytes]).toEqual([...input]);
+  });
+});
+
+describeWithPeers(['openssl'], 'certificates and peers together', ({ openssl }) => {
+  test('openssl s_server serves a chain that node:tls trusts', async () => {
+    const chain = await makeChain({ kind: 'p384' });
+    using files = writeChain(chain);
+    const args = ['-cert', files.leaf, '-cert_chain', files.intermediate, '-key', files.key];
+    await using server = await startOpensslServer(openssl, args);
+    const text = await new Promise<string>((done, fail) => {
+      const socket = tlsConnect({
+        port: server.port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        ca: chain.caPem,
+      });
+      socket.once('secureConnect', () => server.peer.stdin.write('hello\n'));
+      socket.once('data', (data: Buffer) => {
+        socket.end();
+        done(data.toString());
+      });
+      socket.once('error', fail);
+    });
+    expect(text).toBe('hello\n');
   });
 });
 

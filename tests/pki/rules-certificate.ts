@@ -260,7 +260,7 @@ const malformedLeaf: readonly (readonly [title: string, oid: string, value: Uint
   ['an empty list of alternative names', OIDS.san, seq()],
   ['an alternative name of an unknown type', OIDS.san, seq(primitive(9, ascii('x')))],
   ['bytes after the alternative names', OIDS.san, concatBytes(seq(dns('a.example')), nil())],
-  ['key usage with trailing zero bits', OIDS.usage, Uint8Array.of(3, 2, 6, 0x80)],
+  ['key usage with unused bits that are set', OIDS.usage, Uint8Array.of(3, 2, 6, 0xc1)],
   ['key usage that is an INTEGER', OIDS.usage, int(5)],
   ['basic constraints with bytes left', OIDS.basic, seq(bool(true), int(0), nil())],
   ['a negative path length', OIDS.basic, seq(bool(true), int(-1))],
@@ -736,6 +736,9 @@ const profile: Rule[] = [
   violation('key-usage-without-bits', 'a key usage without a bit', 0, {
     leaf: { add: [ext.raw(OIDS.usage, true, namedBits([]))] },
     options: { keyUsage: [] },
+  }),
+  violation('key-usage-trailing-zeros', 'a key usage with trailing zero bits', 0, {
+    leaf: { add: [ext.raw(OIDS.usage, true, Uint8Array.of(3, 2, 6, 0x80))] },
   }),
   violation(
     'key-cert-sign-without-ca',

@@ -10,7 +10,7 @@ const { setTimeout } = globalThis;
 const { now } = performance;
 
 /** Connections give their sessions back when their sockets close, which may be a turn or two after the test. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = Number(process.env['TLSESSION_SETTLE_MS'] ?? 2_000);
 
 async function settledCount(wanted: number): Promise<number> {
   const end = now.call(performance) + SETTLE_MS;

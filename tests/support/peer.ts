@@ -325,7 +325,10 @@ async function untilItAnswers(peer: RunningPeer, host: string, port: number, lim
   }
 }
 
-/** `openssl s_server` on a free port, with stdin held open, as it needs for early data. */
+/**
+ * `openssl s_server` on a free port, with stdin held open, as it needs for early data. Not with `-quiet`, which
+ * keeps it from saying that it listens.
+ */
 export function startOpensslServer(openssl: string, args: readonly string[]): Promise<PeerServer> {
   return startPeerServer({
     path: openssl,

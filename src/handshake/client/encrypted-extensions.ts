@@ -193,7 +193,7 @@ class ExpectCertificate extends State {
     }
     const leaf = certificate.chain[0];
     if (leaf === undefined) throw TlsAlertError.local('no-certificate');
-    const key = leafKey(host, leaf, host.config.enforceKeyUsage);
+    const key = leafKey(host, leaf, true);
     const chain = keepChain(certificate.chain);
     this.#offer.transcript.update(message);
     const peerChain = chain.map((kept) => kept.der);
@@ -312,6 +312,7 @@ class ExpectFinished extends State {
       throw TlsAlertError.local('decode-error', 'Finished of a wrong length');
     }
     if (!equalSecret(expected, received)) throw TlsAlertError.local('bad-finished');
+    this.#host.requireRecordBoundary();
     this.#host.info.peerFinished = expected;
     transcript.update(message);
     return finishClient13(this.#host, this.#offer, this.#hello, this.#identity, this.#request);

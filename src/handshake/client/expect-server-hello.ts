@@ -1,4 +1,5 @@
 import { EarlySecret, type TrafficSecret } from '../../schedule/tls13.ts';
+import type { EarlyDataReason } from '../../session/resumption-reason.ts';
 import { equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
@@ -65,6 +66,7 @@ export class ExpectServerHello extends State {
     }
     this.#host.info.version = version;
     this.#host.reader.version = version;
+    this.#host.requireRecordBoundary();
     if (!equalBytes(hello.sessionId, this.#offer.base.sessionId)) {
       throw TlsAlertError.local('illegal-parameter', 'the session id is not echoed');
     }
@@ -176,7 +178,7 @@ export class ExpectServerHello extends State {
     return new ExpectServerHello(this.#host, this.#offer, { suite });
   }
 
-  #endEarlyData(reason: 'early-data-hello-retry' | 'early-data-declined'): void {
+  #endEarlyData(reason: EarlyDataReason): void {
     const host = this.#host;
     if (!this.#offer.earlyData) return;
     this.#offer.earlyData = false;
@@ -201,6 +203,7 @@ export class ExpectServerHello extends State {
     offer.transcript.update(message);
 
     host.info.cipherSuite = suite.id;
+    host.info.extendedMasterSecret = true;
     host.info.resumed = psk !== null;
     host.info.externalPsk = psk?.kind === 'external';
     if (psk !== null) host.info.resumptionReason = null;
@@ -246,7 +249,8 @@ export class ExpectServerHello extends State {
 
   /** Early data under a key that the server did not take: nothing more goes out under it. */
   #rejectEarlyKeys(): void {
-    this.#endEarlyData('early-data-declined');
+    const isResumed = this.#host.info.resumed;
+    this.#endEarlyData(isResumed ? 'early-data-not-first' : 'early-data-not-resumed');
   }
 
   #installWriteKeys(suite: CipherSuite, secret: TrafficSecret): void {

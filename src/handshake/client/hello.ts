@@ -17,6 +17,7 @@ import { writeEmptyExtension } from '../../wire/extensions.ts';
 import { ExtensionType, HandshakeType, PskMode } from '../../wire/numbers.ts';
 import type { Writer } from '../../wire/writer.ts';
 import type { ClientConfig } from '../config.ts';
+import { isCurve } from '../shared/tls12.ts';
 
 /** TLS_FALLBACK_SCSV (RFC 7507). */
 const FALLBACK_SCSV = 0x5600;
@@ -122,7 +123,7 @@ export function writeClientHello(
     writeRenegotiationInfo(writer, new Uint8Array(0));
     note(ExtensionType.renegotiation_info);
   }
-  const groups = tls13 ? config.groups : config.groups.filter((group) => group < 0x100);
+  const groups = tls13 ? config.groups : config.groups.filter(isCurve);
   writeU16List(writer, ExtensionType.supported_groups, grease === null ? groups : [grease.group, ...groups]);
   note(ExtensionType.supported_groups);
   if (tls12) {

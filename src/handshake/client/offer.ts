@@ -1,12 +1,12 @@
 /** What a client may offer of the session it was given: the checks of DESIGN rule 6, each with its reason. */
-import { Field, PeerCertificate, type SessionBody } from '../../session/body.ts';
+import { Field, type SessionBody } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { ResumptionReason } from '../../session/resumption-reason.ts';
 import { equalBytes, latin1 } from '../../util/bytes.ts';
 import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { readValidity } from '../shared/certificates.ts';
+import { isPeerValid } from '../shared/certificates.ts';
 import { MAX_TICKET_LIFETIME_SEC } from '../shared/sessions.ts';
 
 /** Null: the session may be offered. `unbound` is left to the caller, who can have the peer checked again. */
@@ -57,11 +57,5 @@ function whyNotBound(config: ClientConfig, body: SessionBody, nowMs: number): Re
     const alpn = body.view(Field.alpn);
     if (!config.alpn.some((protocol) => equalBytes(protocol, alpn))) return 'other-alpn';
   }
-  if (config.verifyPeer && body.peer !== null) {
-    const validity = readValidity(PeerCertificate.view(body.peer));
-    if (validity === null || nowMs < validity.notBeforeMs || nowMs > validity.notAfterMs) {
-      return 'peer-certificate-invalid';
-    }
-  }
-  return null;
+  return config.verifyPeer && !isPeerValid(body, nowMs) ? 'peer-certificate-invalid' : null;
 }

@@ -1,7 +1,7 @@
 /** A client's beginning: what to offer, the first ClientHello, and the keys of early data. */
 import type { KeyExchange } from '../../crypto/provider.ts';
 import { Transcript } from '../../schedule/transcript.ts';
-import { Field, type PeerCertificate } from '../../session/body.ts';
+import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { ResumptionReason } from '../../session/resumption-reason.ts';
 import { EMPTY, equalBytes } from '../../util/bytes.ts';
@@ -233,11 +233,4 @@ function startEarlyData(host: Host<ClientConfig>, offer: Offer, psk: PskOffer): 
   host.earlyDataBudget = body.maxEarlyData;
   const exporter = host.track(psk.early.exporter(hash));
   host.earlyExporter = (label, context, length) => exporter.export(label, context, length);
-}
-
-/** The certificate of a session as the connection reports it. */
-export function chainOf(session: SessionCore): readonly Uint8Array[] {
-  const body = session.body('connection');
-  if (body.chain !== null) return body.chain.map((certificate: PeerCertificate) => certificate.der);
-  return body.peer === null ? [] : [body.peer.der];
 }

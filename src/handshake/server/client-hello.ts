@@ -1,6 +1,6 @@
 /** What a ClientHello asks for, read once and checked as far as one message alone can be. */
 import { TlsAlertError } from '../../util/errors.ts';
-import { cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
+import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import { readAlpnOffer } from '../../wire/extension/alpn.ts';
 import { type KeyShareEntry, readClientKeyShares } from '../../wire/extension/key-share.ts';
 import { checkPointFormats, readU8List, readU16List8 } from '../../wire/extension/lists.ts';
@@ -152,7 +152,8 @@ function versionsOf(hello: ClientHello): readonly number[] {
   const body = hello.extensions.get(ExtensionType.supported_versions);
   if (body !== undefined) return readU16List8(body);
   // Without the extension the version field says the highest (RFC 8446, 4.2.1), never TLS 1.3.
-  if (hello.legacyVersion >> 8 !== 3) return [];
+  // A version that is not known yet is answered with the highest that is (RFC 5246, E.1).
+  if (hello.legacyVersion < ProtocolVersion.SSL3) return [];
   return hello.legacyVersion >= ProtocolVersion.TLS1_2 ? [ProtocolVersion.TLS1_2] : [hello.legacyVersion];
 }
 
@@ -190,9 +191,4 @@ export function chooseAlpn(config: ServerConfig, request: ClientRequest): Uint8A
     }
   }
   throw TlsAlertError.local('no-common-alpn');
-}
-
-/** Groups of TLS 1.2 are the elliptic curves alone. */
-export function isCurve(group: number): boolean {
-  return group !== NamedGroup.x25519mlkem768;
 }

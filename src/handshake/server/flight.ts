@@ -57,9 +57,9 @@ export function sendServerFlight(
   });
   host.send(scratch.view());
   transcript.update(scratch.view());
-  // The client that sent a legacy session id wants the middlebox's ChangeCipherSpec (RFC 8446, D.4); behind a
-  // HelloRetryRequest it has had it.
-  if (request.hello.sessionId.length > 0 && !agreed.retried) host.writer.appendChangeCipherSpec();
+  // For middleboxes (RFC 8446, D.4), whether or not the client sent a session id for them; behind a
+  // HelloRetryRequest they have had it.
+  if (host.config.compatibilityMode && !agreed.retried) host.writer.appendChangeCipherSpec();
 
   const early = psk === null ? EarlySecret.create(provider, suite.hash, null, host.keyLog) : psk.early;
   let clientEarly = null;

@@ -5,6 +5,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import { writeRetryGroup } from '../../wire/extension/key-share.ts';
 import { writeSelectedVersion } from '../../wire/extension/lists.ts';
+import type { OfferedPsks } from '../../wire/extension/pre-shared-key.ts';
 import { HELLO_RETRY_RANDOM, writeServerHello } from '../../wire/message/server-hello.ts';
 import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
@@ -41,6 +42,7 @@ export function negotiate13(
 ): State {
   const { config, info } = host;
   host.reader.ignoreChangeCipherSpec = true;
+  info.extendedMasterSecret = true;
   info.earlyDataOffered ||= request.earlyData;
   if (request.hello.legacyVersion < ProtocolVersion.TLS1_2) {
     throw TlsAlertError.local('no-common-version', 'legacy_version is below TLS 1.2');
@@ -107,7 +109,7 @@ function sendRetry(host: Host<ServerConfig>, agreed: Agreed13, group: number): S
   });
   host.send(scratch.view());
   transcript.update(scratch.view());
-  if (request.hello.sessionId.length > 0) host.writer.appendChangeCipherSpec();
+  if (host.config.compatibilityMode) host.writer.appendChangeCipherSpec();
   if (request.earlyData) host.reader.skipEarlyData(host.limits.skippedEarlyDataBytes, true);
   return new ExpectSecondHello(host, agreed, { suite, group, first: request });
 }
@@ -135,6 +137,9 @@ class ExpectSecondHello extends State {
       throw TlsAlertError.local('second-hello-changed', 'version');
     }
     if (request.earlyData) throw TlsAlertError.local('second-hello-changed', 'early_data');
+    if (request.psks === null && first.psks !== null && this.#couldBind(first.psks)) {
+      throw TlsAlertError.local('second-hello-changed', 'pre_shared_key');
+    }
     if (
       !equalBytes(request.hello.random, first.hello.random) ||
       !equalBytes(request.hello.sessionId, first.hello.sessionId) ||
@@ -148,5 +153,11 @@ class ExpectSecondHello extends State {
     }
     // The binders are over the transcript before this hello, so it goes in after they are checked.
     return negotiate13(host, this.#agreed.settings, request, this.#agreed.transcript, this.#retry);
+  }
+
+  /** Only keys of another hash than the suite's may be taken back (RFC 8446, 4.1.2). */
+  #couldBind(psks: OfferedPsks): boolean {
+    const length = this.#retry.suite.hash === 'sha256' ? 32 : 48;
+    return psks.binders.some((binder) => binder.length === length);
   }
 }

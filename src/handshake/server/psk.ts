@@ -1,6 +1,6 @@
 /** Which pre-shared key a server takes (RFC 8446, 4.2.11), and whether its early data (4.2.10). */
 import { EarlySecret } from '../../schedule/tls13.ts';
-import { Field, FLAG_EXTENDED_MASTER_SECRET, PeerCertificate } from '../../session/body.ts';
+import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { EarlyDataReason, ResumptionReason } from '../../session/resumption-reason.ts';
 import { EMPTY, equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
@@ -8,7 +8,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { readValidity } from '../shared/certificates.ts';
+import { isPeerValid } from '../shared/certificates.ts';
 import type { State } from '../state.ts';
 import { chooseSuite } from './client-hello.ts';
 import type { Agreed13 } from './negotiate13.ts';
@@ -39,7 +39,7 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next
   const full = (reason: ResumptionReason): State => {
     host.info.resumptionReason = reason;
     addHello(agreed);
-    noEarlyData(host, agreed, 'early-data-not-resumed');
+    noEarlyData(host, 'early-data-not-resumed');
     return next(null);
   };
   const { psks, pskModes } = request;
@@ -100,7 +100,7 @@ function findPsk(
     }
     if (!agreed.settings.tickets) return next('resumption-disabled');
     return host.wait<'open-ticket'>(
-      { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice() },
+      { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice(), sessionId: EMPTY },
       (answer) => next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason),
       (error) => {
         if (error instanceof TlsAlertError) throw error;
@@ -176,12 +176,7 @@ export function whyNotBound(
       throw TlsAlertError.local('session-context-missing');
     }
     if (body.peer === null && settings.clientCertificate === 'require') return 'other-client-auth';
-    if (body.peer !== null) {
-      const validity = readValidity(PeerCertificate.view(body.peer));
-      if (validity === null || nowMs < validity.notBeforeMs || nowMs > validity.notAfterMs) {
-        return 'peer-certificate-invalid';
-      }
-    }
+    if (!isPeerValid(body, nowMs)) return 'peer-certificate-invalid';
   }
   return null;
 }
@@ -215,6 +210,10 @@ function acceptPsk(
     early.destroy();
     throw TlsAlertError.local('bad-binder');
   }
+  if (kind === 'ticket') {
+    const ageMs = host.nowMs() - session.timeMs('connection');
+    host.info.ticketAgeSkewMs = clientAgeMs(agreed, candidate) - ageMs;
+  }
   const accept = (earlyData: boolean): State => {
     host.info.resumed = true;
     host.info.externalPsk = kind === 'external';
@@ -225,7 +224,7 @@ function acceptPsk(
   const withEarlyData = (): State => {
     const refusal = whyNoEarlyData(host, agreed, candidate);
     if (refusal !== null) {
-      noEarlyData(host, agreed, refusal);
+      noEarlyData(host, refusal);
       return accept(false);
     }
     return askReplayGuard(host, agreed, candidate, expected, accept);
@@ -251,7 +250,7 @@ function askReplayGuard(
   accept: (earlyData: boolean) => State,
 ): State {
   const refuse = (reason: EarlyDataReason): State => {
-    noEarlyData(host, agreed, reason);
+    noEarlyData(host, reason);
     return accept(false);
   };
   const { session } = candidate;
@@ -302,26 +301,15 @@ function whyNoEarlyData(
   if (!equalBytes(body.view(Field.alpn), settings.alpn ?? EMPTY)) return 'early-data-other-alpn';
   const name = body.has(Field.hostname) ? latin1(body.view(Field.hostname)) : null;
   if (kind === 'ticket' && name !== request.serverName) return 'early-data-other-name';
-  if (kind === 'ticket') {
-    const ageMs = host.nowMs() - session.timeMs('connection');
-    const skew = clientAgeMs(agreed, candidate) - ageMs;
-    host.info.ticketAgeSkewMs = skew;
-    if (Math.abs(skew) > AGE_TOLERANCE_MS) return 'early-data-ticket-age';
-  }
-  return null;
+  return Math.abs(host.info.ticketAgeSkewMs) > AGE_TOLERANCE_MS ? 'early-data-ticket-age' : null;
 }
 
-function noEarlyData(host: Host<ServerConfig>, agreed: Agreed13, reason: EarlyDataReason): void {
+function noEarlyData(host: Host<ServerConfig>, reason: EarlyDataReason): void {
   const { info } = host;
   if (!info.earlyDataOffered) {
     info.earlyDataReason = 'early-data-not-offered';
     return;
   }
-  info.earlyDataReason = agreed.retried ? 'early-data-hello-retry' : reason;
-  host.emit({ type: 'early-data', accepted: false, reason: info.earlyDataReason });
-}
-
-/** TLS 1.2's flag, for the checks of its resumption. */
-export function hasExtendedMasterSecret(session: SessionCore): boolean {
-  return (session.body('connection').flags & FLAG_EXTENDED_MASTER_SECRET) !== 0;
+  info.earlyDataReason = reason;
+  host.emit({ type: 'early-data', accepted: false, reason });
 }

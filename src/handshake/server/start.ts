@@ -1,5 +1,6 @@
 /** A server's beginning: the ClientHello, what the application wants for it, and which version goes on. */
 import { Transcript } from '../../schedule/transcript.ts';
+import { equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { ProtocolVersion } from '../../util/registries.ts';
 import { HandshakeType } from '../../wire/numbers.ts';
@@ -42,6 +43,7 @@ class ExpectClientHello extends State {
     const host = this.#host;
     const { config, info } = host;
     host.writer.headerVersion = ProtocolVersion.TLS1_2;
+    host.requireRecordBoundary();
     const request = readRequest(message, config);
     info.version = request.version;
     info.serverName = request.serverName;
@@ -71,6 +73,7 @@ class ExpectClientHello extends State {
     const host = this.#host;
     const { config } = host;
     if (answer.alpn === 'refuse') throw TlsAlertError.local('no-common-alpn');
+    checkAlpnAnswer(request, answer.alpn);
     const settings: ServerSettings = {
       credentials: answer.credentials ?? config.credentials,
       alpn: answer.alpn === undefined ? chooseAlpn(config, request) : answer.alpn,
@@ -87,4 +90,11 @@ class ExpectClientHello extends State {
       ? negotiate13(host, settings, request, transcript, null)
       : negotiate12(host, settings, request, transcript);
   }
+}
+
+/** An application that answers with a protocol the client does not know has failed (RFC 7301, 3.2). */
+function checkAlpnAnswer(request: ClientRequest, answer: Uint8Array | null | undefined): void {
+  if (answer === undefined || answer === null) return;
+  if (request.alpn?.some((offered) => equalBytes(offered, answer)) === true) return;
+  throw TlsAlertError.local('job-failed', 'a protocol was selected that the client did not offer');
 }

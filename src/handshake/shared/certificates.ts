@@ -2,7 +2,7 @@
 import type { PublicKey } from '../../crypto/provider.ts';
 import { parseCertificate } from '../../pki/certificate.ts';
 import { KeyUsage } from '../../pki/extensions.ts';
-import { PeerCertificate } from '../../session/body.ts';
+import { PeerCertificate, type SessionBody } from '../../session/body.ts';
 import { DecodeError, TlsAlertError } from '../../util/errors.ts';
 import { type CompressedCertificate, writeCertificate13Body } from '../../wire/message/certificate.ts';
 import type { CertificateCompressor, Credential } from '../config.ts';
@@ -27,18 +27,20 @@ export function leafKey(host: Host, der: Uint8Array, enforceKeyUsage: boolean): 
   }
 }
 
-export interface Validity {
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-}
+/** X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED. */
+const LET_THROUGH: readonly number[] = [9, 10];
 
-/** When a certificate is valid; null for one that cannot be read. */
-export function readValidity(der: Uint8Array): Validity | null {
+/**
+ * Whether the certificate that a session's peer showed is valid now (DESIGN rule 6). True also without one,
+ * and where the verifier knew that it was not and let it through: then its dates decide nothing.
+ */
+export function isPeerValid(body: SessionBody, nowMs: number): boolean {
+  if (body.peer === null || LET_THROUGH.includes(body.verifyResult)) return true;
   try {
-    const { notBeforeMs, notAfterMs } = parseCertificate(der);
-    return { notBeforeMs, notAfterMs };
+    const { notBeforeMs, notAfterMs } = parseCertificate(PeerCertificate.view(body.peer));
+    return nowMs >= notBeforeMs && nowMs <= notAfterMs;
   } catch (error) {
-    if (error instanceof DecodeError) return null;
+    if (error instanceof DecodeError) return false;
     throw error;
   }
 }

@@ -62,3 +62,15 @@ export function makeSession(facts: SessionFacts, timeMs: number, timeoutSec: num
 
 /** The longest life of a TLS 1.3 ticket: seven days (RFC 8446, 4.6.1). */
 export const MAX_TICKET_LIFETIME_SEC = 604_800;
+
+/** Whether the session's master secret is an extended one (RFC 7627): TLS 1.2 alone has others. */
+export function hasExtendedMasterSecret(session: SessionCore): boolean {
+  return (session.body('connection').flags & FLAG_EXTENDED_MASTER_SECRET) !== 0;
+}
+
+/** The certificates of a session's peer, leaf first; copies. Empty when there are none. */
+export function chainOf(session: SessionCore): readonly Uint8Array[] {
+  const body = session.body('connection');
+  if (body.chain !== null) return body.chain.map((certificate) => certificate.der);
+  return body.peer === null ? [] : [body.peer.der];
+}

@@ -25,8 +25,8 @@ export class TrafficSecrets {
   #read: TrafficSecret;
   #write: TrafficSecret;
   #updatesInRow = 0;
-  /** A KeyUpdate of ours waits for the transport: one answers any number of requests before it. */
-  #answeredAt = -1;
+  /** The peer asked for new keys: the answer goes out in front of our next data, one for any number of asks. */
+  #answerOwed = false;
 
   /** Takes over both secrets. */
   constructor(host: Host, suite: CipherSuite, read: TrafficSecret, write: TrafficSecret) {
@@ -35,6 +35,9 @@ export class TrafficSecrets {
     this.#read = read;
     this.#write = write;
     host.updateKey = (requestPeer): void => this.#send(requestPeer);
+    host.beforeApplicationData = (): void => {
+      if (this.#answerOwed) this.#send(false);
+    };
   }
 
   /** Application data in between makes updates legitimate. */
@@ -49,15 +52,13 @@ export class TrafficSecrets {
     if (!this.#host.joiner.isEmpty) throw TlsAlertError.local('message-across-key-change');
     this.#read = this.#read.next();
     installTrafficKeys(this.#host, 'read', this.#suite, this.#read);
-    if (!requested) return;
-    // While the last answer has not left yet it serves for this request too, or a peer that only asks
-    // would make this end's output grow without bound.
-    if (this.#answeredAt === this.#host.writer.flights && this.#host.writer.pending > 0) return;
-    this.#send(false);
-    this.#answeredAt = this.#host.writer.flights;
+    // "An implementation which receives multiple KeyUpdates while it is silent" is to "respond with a single
+    // update" (RFC 8446, 4.6.3), and a peer that only asks must not make this end's output grow.
+    if (requested) this.#answerOwed = true;
   }
 
   #send(requestPeer: boolean): void {
+    this.#answerOwed = false;
     const { scratch } = this.#host;
     scratch.reset();
     writeKeyUpdate(scratch, requestPeer);

@@ -25,10 +25,11 @@ export function readOfferedPsks(body: Uint8Array): OfferedPsks {
     identities.push({ identity: list.vector16(1), obfuscatedAge: list.u32() });
   }
   const bindersLength = reader.remaining;
-  const binderList = reader.sub16(33);
+  const binderList = reader.sub16(1);
   reader.finish();
   const binders: Uint8Array[] = [];
-  while (binderList.remaining > 0) binders.push(binderList.vector8(32));
+  // A binder of a length that no hash has does not validate; that is for whoever knows the hash to say.
+  while (binderList.remaining > 0) binders.push(binderList.vector8());
   if (binders.length !== identities.length) {
     throw TlsAlertError.local('illegal-parameter', 'as many binders as identities are needed');
   }
