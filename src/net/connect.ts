@@ -1,0 +1,113 @@
+/** tls.connect, over this engine. */
+import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ClientConfig } from '../handshake/config.ts';
+import { UsageError } from '../util/errors.ts';
+import type { SecureContext, SecureContextOptions } from './secure-context.ts';
+import { type SessionInput, takeSessionInput } from './session-input.ts';
+import { type ClientPolicy, clientSetup } from './setup.ts';
+import { sharedContext } from './shared-contexts.ts';
+import { TLSSocket } from './socket.ts';
+
+/** The options of tls.connect that are spoken here, by the same names; those of net.connect pass through. */
+export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
+  readonly host?: string | undefined;
+  readonly port?: number | string | undefined;
+  /** A Unix domain socket; `host` and `port` are ignored. */
+  readonly path?: string | undefined;
+  /** A transport that is connected, or a net.Socket that is on its way. */
+  readonly socket?: Duplex | undefined;
+  readonly secureContext?: SecureContext | undefined;
+  /** The name to ask for and to check. Default: `host`, or else `localhost`. */
+  readonly servername?: string | undefined;
+  /** What to resume. In TLS 1.3 each serves once. */
+  readonly session?: SessionInput | null | undefined;
+  readonly allowHalfOpen?: boolean | undefined;
+  /** Idle time in milliseconds until `timeout` is emitted. */
+  readonly timeout?: number | undefined;
+  /** Milliseconds until an unfinished handshake fails. Default: no limit. */
+  readonly handshakeTimeout?: number | undefined;
+  /** Key shares in the first hello, from the front of the groups. Default 1. */
+  readonly keyShareCount?: number | undefined;
+  readonly lookup?: unknown;
+  readonly family?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly keepAlive?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export function connect(options: ConnectOptions, secureConnectListener?: () => void): TLSSocket;
+export function connect(
+  port: number,
+  host?: string,
+  options?: ConnectOptions,
+  secureConnectListener?: () => void,
+): TLSSocket;
+export function connect(...args: readonly unknown[]): TLSSocket {
+  const { options, listener } = readArguments(args);
+  const context = options.secureContext ?? sharedContext(options);
+  const setup = clientSetup(context, options);
+  const serverName = options.servername || options.host || 'localhost';
+  const port = Number(options.port ?? 0);
+  const session =
+    options.session === undefined || options.session === null
+      ? null
+      : takeSessionInput(options.session, context.clock.wallMs());
+  const config: ClientConfig = {
+    ...setup.config,
+    serverName,
+    port,
+    session,
+    keyLog: keyLogFile !== undefined,
+    keyShareCount: options.keyShareCount ?? 1,
+  };
+  let transport: Duplex;
+  try {
+    transport = options.socket ?? openSocket(options);
+  } catch (error) {
+    session?.release('connect');
+    throw error;
+  }
+  const socket = new TLSSocket(transport, {
+    setup,
+    config,
+    listener: null,
+    session,
+    allowHalfOpen: options.allowHalfOpen ?? false,
+    handshakeTimeoutMs: options.handshakeTimeout ?? 0,
+    connecting: (transport as Socket).connecting === true,
+  });
+  if (listener !== undefined) socket.once('secureConnect', listener);
+  if (options.timeout !== undefined) socket.setTimeout(options.timeout);
+  return socket;
+}
+
+const keyLogFile: string | undefined = process.env['SSLKEYLOGFILE'] || undefined;
+
+function openSocket(options: ConnectOptions): Socket {
+  const { path, host, port } = options;
+  if (path === undefined && port === undefined) {
+    throw new UsageError('ERR_MISSING_ARGS', 'connect needs a port, a path or a socket');
+  }
+  const { lookup, family, localAddress, localPort, keepAlive, signal } = options;
+  const given = { lookup, family, localAddress, localPort, keepAlive, signal };
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const where = path === undefined ? { host: host ?? 'localhost', port: Number(port) } : { path };
+  return netConnect({ ...known, ...where, noDelay: true, allowHalfOpen: true } as NetConnectOpts);
+}
+
+function readArguments(args: readonly unknown[]): {
+  options: ConnectOptions;
+  listener: (() => void) | undefined;
+} {
+  const last = args[args.length - 1];
+  const listener = typeof last === 'function' ? (last as () => void) : undefined;
+  let options: ConnectOptions = {};
+  for (const [index, argument] of args.entries()) {
+    if (typeof argument === 'object' && argument !== null) options = { ...options, ...argument };
+    else if (index === 0 && typeof argument === 'number') options = { ...options, port: argument };
+    else if (index === 1 && typeof argument === 'string') options = { ...options, host: argument };
+  }
+  return { options, listener };
+}

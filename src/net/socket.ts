@@ -1,0 +1,796 @@
+/**
+ * A TLS connection as a Duplex over another one: the engine's bytes go to the transport, its events to the
+ * application. A flight leaves in one write; nothing is read while a job holds the handshake up or nobody
+ * takes what was read; whatever ends one of the two ends the other.
+ */
+import { X509Certificate } from 'node:crypto';
+import { type AddressInfo, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { CipherNameAndProtocol, EphemeralKeyInfo, PeerCertificate } from 'node:tls';
+import { nodeCodeForVerifyResult } from '../connection/certificate-check.ts';
+import { Connection } from '../connection/connection.ts';
+import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
+import type { ConnectionEvent } from '../handshake/events.ts';
+import type { ConnectionInfo } from '../handshake/info.ts';
+import { Field } from '../session/body.ts';
+import type { SessionCore } from '../session/core.ts';
+import { encodeEnvelope } from '../session/envelope.ts';
+import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
+import { latin1 } from '../util/bytes.ts';
+import { TlsessionError, UsageError } from '../util/errors.ts';
+import { inspectAs } from '../util/inspect.ts';
+import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
+import { legacyCertificate } from './certificate-view.ts';
+import type { SocketOwner, SocketSetup } from './setup.ts';
+
+/** From here on what was written leaves at once and does not wait for more of the same turn, in bytes. */
+const FLUSH_AT = 16_384;
+
+/** Who is told of a server's socket. */
+export interface SocketListener {
+  secure(socket: TLSSocket): void;
+  /** It failed before it was secure. */
+  failed(socket: TLSSocket, error: Error): void;
+  keylog(line: Buffer, socket: TLSSocket): void;
+}
+
+/** @internal What `connect` and `Server` make a socket of. */
+export interface SocketParts {
+  readonly setup: SocketSetup;
+  readonly config: ClientConfig | ServerConfig;
+  /** Server: who is told. */
+  readonly listener: SocketListener | null;
+  /** Client: to resume; one library reference that the socket takes over. */
+  readonly session: SessionCore | null;
+  readonly allowHalfOpen: boolean;
+  /** Milliseconds that the handshake may take; 0 for no limit. */
+  readonly handshakeTimeoutMs: number;
+  /** A net.Socket that is still connecting. */
+  readonly connecting: boolean;
+}
+
+const kTls: unique symbol = Symbol('tlsession');
+type Transport = Duplex & { [kTls]?: TLSSocket };
+type Callback = (error?: Error | null) => void;
+
+interface HeldWrite {
+  readonly chunks: readonly Uint8Array[];
+  readonly done: Callback;
+}
+
+// One listener for all sockets, which finds its own on the transport: no closure a connection. What they may
+// call is given by the class.
+let start: (socket: TLSSocket) => void;
+let received: (socket: TLSSocket, chunk: Uint8Array) => void;
+let ended: (socket: TLSSocket) => void;
+let closed: (socket: TLSSocket) => void;
+let drained: (socket: TLSSocket) => void;
+let flush: (socket: TLSSocket) => void;
+let late: (socket: TLSSocket) => void;
+
+function onData(this: Transport, chunk: Uint8Array): void {
+  received(this[kTls] as TLSSocket, chunk);
+}
+function onEnd(this: Transport): void {
+  ended(this[kTls] as TLSSocket);
+}
+function onClose(this: Transport): void {
+  closed(this[kTls] as TLSSocket);
+}
+function onError(this: Transport, error: Error): void {
+  this[kTls]?.destroy(error);
+}
+function onDrain(this: Transport): void {
+  drained(this[kTls] as TLSSocket);
+}
+function onConnect(this: Transport): void {
+  const socket = this[kTls] as TLSSocket;
+  socket.emit('connect');
+  if (!socket.destroyed) start(socket);
+}
+function startNow(socket: TLSSocket): void {
+  if (!socket.destroyed) start(socket);
+}
+function flushNow(socket: TLSSocket): void {
+  flush(socket);
+}
+function handshakeIsLate(socket: TLSSocket): void {
+  late(socket);
+}
+function isIdle(socket: TLSSocket): void {
+  socket.emit('timeout');
+}
+function ignore(): void {}
+
+/** Why nothing is read from the transport. */
+const CONSUMER = 1;
+const JOB = 2;
+
+export class TLSSocket extends Duplex implements SocketOwner {
+  readonly encrypted: true = true;
+  /** Whether the peer proved who it is to somebody who is trusted here. */
+  authorized = false;
+  /** Node's code for why not; null when it is, or when nobody asked. */
+  authorizationError: string | null = null;
+  /** The application protocol agreed on; false for none, null before the handshake is complete. */
+  alpnProtocol: string | false | null = null;
+  /** The name that the client asked for; false for none, null before it is known. */
+  servername: string | false | null = null;
+  /** @internal Why the peer's certificate was refused. */
+  refusal: Error | null = null;
+
+  readonly #connection: Connection;
+  readonly #transport: Transport;
+  readonly #parts: SocketParts;
+  readonly #isServer: boolean;
+  #secure = false;
+  /** The handshake is complete; it is announced when its tickets are on their way. */
+  #announce = false;
+  #working = false;
+  #flushQueued = false;
+  /** Application bytes given to the engine since the last flush. */
+  #unsent = 0;
+  /** The transport has enough for now. */
+  #blocked = false;
+  /** A write that waits for the transport. */
+  #waiting: Callback | null = null;
+  /** A write that waits for the handshake. */
+  #held: HeldWrite | null = null;
+  /** An end that waits for the handshake. */
+  #finishing: Callback | null = null;
+  #stopped = 0;
+  #inputEnded = false;
+  #handshakeTimer: ReturnType<typeof setTimeout> | null = null;
+  #idleTimer: ReturnType<typeof setTimeout> | null = null;
+  #idleMs = 0;
+  /** To resume; given back as soon as the engine has it. */
+  #offered: SessionCore | null;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  /** @internal Use `connect` or `createServer`. */
+  constructor(transport: Duplex, parts: SocketParts) {
+    super({ allowHalfOpen: parts.allowHalfOpen });
+    this.#transport = transport;
+    this.#parts = parts;
+    this.#isServer = parts.config.role === 'server';
+    this.#offered = parts.session;
+    this.#connection = new Connection(parts.config);
+    (transport as Transport)[kTls] = this;
+    transport.on('data', onData);
+    transport.on('end', onEnd);
+    transport.on('close', onClose);
+    transport.on('error', onError);
+    transport.on('drain', onDrain);
+    if (this.#isServer) this.#connection.start();
+    else if (parts.connecting) transport.once('connect', onConnect);
+    // Whoever called connect() attaches listeners in this turn.
+    else process.nextTick(startNow, this);
+    if (parts.handshakeTimeoutMs > 0) {
+      this.#handshakeTimer = setTimeout(handshakeIsLate, parts.handshakeTimeoutMs, this);
+    }
+  }
+
+  static {
+    start = (socket) => socket.#start();
+    received = (socket, chunk) => socket.#onData(chunk);
+    ended = (socket) => socket.#onEnd();
+    closed = (socket) => socket.#onClose();
+    drained = (socket) => socket.#onDrain();
+    flush = (socket) => socket.#flush();
+    late = (socket) => socket.#onLate();
+    inspectAs(TLSSocket, (socket) => {
+      const role = socket.#isServer ? 'server' : 'client';
+      return `TLSSocket { ${role}, ${socket.getProtocol() ?? socket.#connection.stateName} }`;
+    });
+  }
+
+  // From the transport ---------------------------------------------------------------------------------
+
+  #start(): void {
+    this.#connection.start();
+    const offered = this.#offered;
+    this.#offered = null;
+    offered?.release('connect');
+    this.#work();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#idleTimer !== null) this.#idleTimer.refresh();
+    this.#connection.receive(chunk);
+    this.#work();
+  }
+
+  #onEnd(): void {
+    this.#connection.receiveEnd();
+    this.#work();
+    if (this.#secure) this.#endInput();
+  }
+
+  #onClose(): void {
+    if (this.destroyed) return;
+    if (!this.#secure) {
+      this.#fail(disconnected());
+      return;
+    }
+    // What came before may still wait for its reader.
+    if (!this.#inputEnded) this.destroy();
+  }
+
+  #onDrain(): void {
+    this.#blocked = false;
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    this.#waiting = null;
+    waiting();
+  }
+
+  #onLate(): void {
+    this.#handshakeTimer = null;
+    this.#fail(new TlsessionError('ERR_TLS_HANDSHAKE_TIMEOUT', 'TLS handshake timeout'));
+  }
+
+  // Events of the engine -------------------------------------------------------------------------------
+
+  /** Takes what the engine has to say, and sends what it has to send, in one write. */
+  #work(): void {
+    if (this.#working || this.destroyed) return;
+    const connection = this.#connection;
+    this.#working = true;
+    try {
+      for (;;) {
+        const event = connection.nextEvent();
+        if (event !== null) this.#on(event);
+        else if (this.#announce) this.#becomeSecure();
+        else break;
+      }
+    } finally {
+      this.#working = false;
+      this.#flush();
+      this.#stop(JOB, connection.isWaiting);
+    }
+  }
+
+  #on(event: ConnectionEvent): void {
+    switch (event.type) {
+      case 'job':
+        this.#parts.setup.runner.run(this.#connection, event.id, event.job, this);
+        return;
+      case 'handshake':
+        this.#announce = true;
+        return;
+      case 'data':
+        if (this.#announce) this.#becomeSecure();
+        this.#onPlaintext(event.data, event.early);
+        return;
+      case 'session':
+        if (this.#announce) this.#becomeSecure();
+        this.#onSession(event.session);
+        return;
+      case 'keylog':
+        this.#onKeyLog(event.line);
+        return;
+      case 'early-data':
+        this.emit('earlyDataStatus', event.accepted, event.reason);
+        return;
+      case 'warning':
+        return;
+      case 'close-notify':
+        if (this.#announce) this.#becomeSecure();
+        this.#endInput();
+        return;
+      case 'error':
+        if (this.#announce) this.#becomeSecure();
+        this.#fail(this.refusal ?? event.error);
+    }
+  }
+
+  #onPlaintext(data: Uint8Array, early: boolean): void {
+    this.#bytesRead += data.length;
+    const chunk = Buffer.from(data.buffer, data.byteOffset, data.length);
+    // Whoever recorded early data can send it again: it never joins the rest unseen.
+    if (early) this.emit('earlyData', chunk);
+    else if (!this.push(chunk)) this.#stop(CONSUMER, true);
+  }
+
+  #onSession(session: SessionCore): void {
+    try {
+      if (!this.#isServer && this.listenerCount('session') > 0) {
+        this.emit('session', asBuffer(encodeEnvelope(session, 'session')));
+      }
+    } finally {
+      session.release('connection');
+    }
+  }
+
+  #onKeyLog(text: string): void {
+    const line = Buffer.from(`${text}\n`);
+    if (this.#isServer) this.#parts.listener?.keylog(line, this);
+    this.emit('keylog', line);
+  }
+
+  #becomeSecure(): void {
+    this.#announce = false;
+    if (this.destroyed) return;
+    this.#secure = true;
+    this.#clearHandshakeTimer();
+    const { info } = this.#connection;
+    const { setup } = this.#parts;
+    this.alpnProtocol = info.alpn === null ? false : latin1(info.alpn);
+    this.servername = info.serverName ?? false;
+    if (setup.requestCert) {
+      const present = info.peerChain.length > 0;
+      this.authorized = info.verifyResult === 0 && (present || info.externalPsk);
+      if (!this.authorized) {
+        this.authorizationError = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);
+      }
+    }
+    const held = this.#held;
+    if (held !== null) {
+      this.#held = null;
+      this.#writeNow(held.chunks, held.done);
+    }
+    this.emit('secure');
+    if (this.#isServer) this.#parts.listener?.secure(this);
+    else {
+      if (this.listenerCount('OCSPResponse') > 0) {
+        this.emit('OCSPResponse', info.ocspResponse === null ? null : asBuffer(info.ocspResponse));
+      }
+      this.emit('secureConnect');
+    }
+    const finishing = this.#finishing;
+    if (finishing !== null) {
+      this.#finishing = null;
+      this.#finish(finishing);
+    }
+  }
+
+  #endInput(): void {
+    if (this.#inputEnded || this.destroyed) return;
+    this.#inputEnded = true;
+    this.push(null);
+    // So that 'end' comes though nobody reads, as from a net.Socket.
+    this.read(0);
+  }
+
+  #fail(error: Error): void {
+    if (this.destroyed) return;
+    // Its alert goes out first.
+    this.#flush();
+    if (!this.#isServer || this.#secure) {
+      this.destroy(error);
+      return;
+    }
+    this.#parts.listener?.failed(this, error);
+    this.destroy();
+  }
+
+  /** @internal A job that had to wait is answered. */
+  jobSettled(): void {
+    this.#work();
+  }
+
+  // To the transport -----------------------------------------------------------------------------------
+
+  #flush(): void {
+    this.#flushQueued = false;
+    this.#unsent = 0;
+    const transport = this.#transport;
+    if (this.destroyed || transport.destroyed) return;
+    const output = this.#connection.takeOutput();
+    if (output === null) {
+      // The keys may be used up: that is an event.
+      if (this.#connection.error !== null && !this.#working) this.#work();
+      return;
+    }
+    if (!transport.writable) return;
+    if (!transport.write(output)) this.#blocked = true;
+  }
+
+  #stop(why: number, on: boolean): void {
+    const before = this.#stopped;
+    this.#stopped = on ? before | why : before & ~why;
+    if (before === 0 && this.#stopped !== 0) this.#transport.pause();
+    else if (before !== 0 && this.#stopped === 0) this.#transport.resume();
+  }
+
+  #writeNow(chunks: readonly Uint8Array[], done: Callback): void {
+    if (this.#transport.destroyed) {
+      done(new TlsessionError('EPIPE', 'the connection is closed'));
+      return;
+    }
+    try {
+      for (const chunk of chunks) {
+        this.#connection.write(chunk);
+        this.#unsent += chunk.length;
+        this.#bytesWritten += chunk.length;
+      }
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    if (this.#idleTimer !== null) this.#idleTimer.refresh();
+    if (this.#unsent >= FLUSH_AT) this.#flush();
+    else if (!this.#working && !this.#flushQueued) {
+      this.#flushQueued = true;
+      process.nextTick(flushNow, this);
+    }
+    if (this.#blocked) this.#waiting = done;
+    else done();
+  }
+
+  #finish(done: Callback): void {
+    this.#connection.close();
+    this.#flush();
+    const transport = this.#transport;
+    if (transport.destroyed || transport.writableEnded) done();
+    else transport.end(() => done());
+  }
+
+  // Duplex ---------------------------------------------------------------------------------------------
+
+  override _read(): void {
+    if (this.#stopped !== 0) this.#stop(CONSUMER, false);
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Callback): void {
+    if (this.#secure) this.#writeNow([chunk], done);
+    else this.#held = { chunks: [chunk], done };
+  }
+
+  override _writev(items: { chunk: Uint8Array }[], done: Callback): void {
+    const chunks = items.map(({ chunk }) => chunk);
+    if (this.#secure) this.#writeNow(chunks, done);
+    else this.#held = { chunks, done };
+  }
+
+  override _final(done: Callback): void {
+    if (this.#secure) this.#finish(done);
+    else this.#finishing = done;
+  }
+
+  override _destroy(error: Error | null, done: Callback): void {
+    this.#clearHandshakeTimer();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#idleTimer = null;
+    this.#offered?.release('connect');
+    this.#offered = null;
+    this.#connection.destroy();
+    const waiting = this.#waiting ?? this.#held?.done ?? this.#finishing;
+    this.#waiting = null;
+    this.#held = null;
+    this.#finishing = null;
+    if (waiting !== null)
+      waiting(error ?? new TlsessionError('ERR_STREAM_DESTROYED', 'the socket was destroyed'));
+    const transport = this.#transport;
+    transport.off('data', onData);
+    transport.off('end', onEnd);
+    transport.off('close', onClose);
+    transport.off('error', onError);
+    transport.off('drain', onDrain);
+    transport.off('connect', onConnect);
+    transport.on('error', ignore);
+    endTransport(transport, error, done);
+  }
+
+  #clearHandshakeTimer(): void {
+    if (this.#handshakeTimer === null) return;
+    clearTimeout(this.#handshakeTimer);
+    this.#handshakeTimer = null;
+  }
+
+  // Sessions -------------------------------------------------------------------------------------------
+
+  /** @internal The engine beneath, for the C names and for tests. */
+  get engine(): Connection {
+    return this.#connection;
+  }
+
+  /** @internal What SSL_get_session borrows. */
+  get borrowedSession(): SessionCore | null {
+    return this.#connection.session;
+  }
+
+  /**
+   * The latest session as bytes for `session` of a later connect(): an envelope, which keeps what the
+   * session is bound to. In TLS 1.3 it comes after the handshake: wait for `session`.
+   */
+  getSession(): Buffer | undefined {
+    const session = this.#connection.session;
+    if (session === null || !session.isResumable('getSession')) return undefined;
+    return asBuffer(encodeEnvelope(session, 'getSession'));
+  }
+
+  /** The latest session, with a reference for the caller to free (SSL_get1_session(3)); null when there is none. */
+  takeSession(): SessionCore | null {
+    const session = this.#connection.session;
+    if (session === null) return null;
+    session.upRef('takeSession');
+    return session;
+  }
+
+  isSessionReused(): boolean {
+    return this.#secure && this.#connection.info.resumed;
+  }
+
+  /** Why no session was resumed; null when one was, or before that is known. */
+  get resumptionReason(): ResumptionReason | null {
+    return this.#connection.info.resumptionReason;
+  }
+
+  /** Why early data was not taken; null when it was, or before that is known. */
+  get earlyDataReason(): EarlyDataReason | null {
+    return this.#connection.info.earlyDataReason;
+  }
+
+  /** The ticket of the latest session; undefined when it has none. */
+  getTLSTicket(): Buffer | undefined {
+    const ticket = this.#connection.session?.field(Field.ticket, 'getTLSTicket');
+    return ticket === undefined || ticket.length === 0 ? undefined : asBuffer(ticket);
+  }
+
+  // What was agreed ------------------------------------------------------------------------------------
+
+  /** Everything that is known of the connection. */
+  get info(): ConnectionInfo {
+    return this.#connection.info;
+  }
+
+  /** `TLSv1.3`; null before the version is negotiated. */
+  getProtocol(): string | null {
+    const { version } = this.#connection.info;
+    return version === 0 ? null : versionName(version);
+  }
+
+  getCipher(): CipherNameAndProtocol | undefined {
+    const suite = cipherSuites.get(this.#connection.info.cipherSuite);
+    if (suite === undefined) return undefined;
+    return { name: suite.opensslName, standardName: suite.name, version: versionName(suite.version) };
+  }
+
+  /** At a client, the key exchange; null at a server, as in node:tls. */
+  getEphemeralKeyInfo(): EphemeralKeyInfo | object | null {
+    if (this.#isServer) return null;
+    const { group } = this.#connection.info;
+    return GROUPS.get(group) ?? (group === 0 ? {} : { type: 'KEM', name: groupName(group) });
+  }
+
+  getPeerCertificate(detailed = false): PeerCertificate {
+    return legacyCertificate(this.#connection.info.peerChain, detailed);
+  }
+
+  getPeerX509Certificate(): X509Certificate | undefined {
+    const leaf = this.#connection.info.peerChain[0];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
+  }
+
+  getX509Certificate(): X509Certificate | undefined {
+    const leaf = this.#parts.setup.context.credentials[0]?.chain[0];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
+  }
+
+  getCertificate(): PeerCertificate | object | null {
+    return legacyCertificate(this.#parts.setup.context.credentials[0]?.chain ?? [], false);
+  }
+
+  getFinished(): Buffer | undefined {
+    const { finished } = this.#connection.info;
+    return finished === null ? undefined : Buffer.from(finished);
+  }
+
+  getPeerFinished(): Buffer | undefined {
+    const { peerFinished } = this.#connection.info;
+    return peerFinished === null ? undefined : Buffer.from(peerFinished);
+  }
+
+  /** RFC 5705; RFC 8446, 7.5. `length` in bytes. @throws {UsageError} before the handshake is complete. */
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
+    return asBuffer(this.#connection.exportKeyingMaterial(label, context ?? null, length));
+  }
+
+  /** TLS 1.3: new keys for what this end sends, and with `requestPeer` for what it receives. */
+  updateKeys(requestPeer = false): void {
+    this.#connection.updateKeys(requestPeer);
+    this.#work();
+  }
+
+  /** A TLS 1.3 server: sends one more ticket (SSL_new_session_ticket(3)). */
+  issueTicket(): boolean {
+    const issued = this.#connection.issueTicket();
+    this.#work();
+    return issued;
+  }
+
+  /** Not in TLS 1.3, and not here in TLS 1.2: it is refused, as a peer's is. */
+  renegotiate(_options: unknown, callback?: (error: Error | null) => void): false {
+    const error = new UsageError(
+      'ERR_TLS_RENEGOTIATION_DISABLED',
+      'TLS session renegotiation is not spoken here',
+    );
+    if (callback !== undefined) process.nextTick(callback, error);
+    return false;
+  }
+
+  /** There is none: does nothing. */
+  disableRenegotiation(): void {}
+
+  /** Does nothing: `keylog` and a capture show more. */
+  enableTrace(): void {}
+
+  // As a net.Socket ------------------------------------------------------------------------------------
+
+  /** What this connection runs over. */
+  get transport(): Duplex {
+    return this.#transport;
+  }
+
+  get #socket(): Socket | null {
+    return this.#transport instanceof Socket ? this.#transport : null;
+  }
+
+  get secureConnecting(): boolean {
+    return !this.#secure && !this.destroyed;
+  }
+
+  get connecting(): boolean {
+    return this.#socket?.connecting ?? false;
+  }
+
+  get pending(): boolean {
+    return this.#socket?.pending ?? false;
+  }
+
+  get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.connecting) return 'opening';
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  /** Application bytes received and sent. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket?.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket?.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.#socket?.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket?.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket?.localPort;
+  }
+
+  get localFamily(): string | undefined {
+    return this.#socket?.localFamily;
+  }
+
+  get timeout(): number | undefined {
+    return this.#idleMs === 0 ? undefined : this.#idleMs;
+  }
+
+  address(): AddressInfo | object {
+    return this.#socket?.address() ?? {};
+  }
+
+  setNoDelay(on = true): this {
+    this.#socket?.setNoDelay(on);
+    return this;
+  }
+
+  setKeepAlive(on = false, initialDelayMs = 0): this {
+    this.#socket?.setKeepAlive(on, initialDelayMs);
+    return this;
+  }
+
+  ref(): this {
+    this.#socket?.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#socket?.unref();
+    return this;
+  }
+
+  /** `timeout` after so many milliseconds without a byte either way; 0 for never. */
+  setTimeout(timeoutMs: number, callback?: () => void): this {
+    if (!(timeoutMs >= 0 && timeoutMs < Infinity)) {
+      throw new UsageError('ERR_OUT_OF_RANGE', 'a timeout is a number of milliseconds, 0 or more');
+    }
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#idleMs = timeoutMs;
+    this.#idleTimer = timeoutMs === 0 || this.destroyed ? null : setTimeout(isIdle, timeoutMs, this).unref();
+    if (callback !== undefined) {
+      if (timeoutMs === 0) this.off('timeout', callback);
+      else this.once('timeout', callback);
+    }
+    return this;
+  }
+
+  /** Ends, and destroys when all that was written has left. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', this.destroy);
+  }
+
+  /** SignatureSchemes that both ends know, by OpenSSL's names. */
+  getSharedSigalgs(): string[] {
+    const ours = this.#parts.config.signatureSchemes;
+    return this.#connection.info.peerSignatureSchemes
+      .filter((scheme) => ours.includes(scheme))
+      .map((scheme) => SIGALGS.get(scheme) ?? signatureSchemeName(scheme));
+  }
+}
+
+/** X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT: what node:tls says when no certificate came. */
+const NO_CERTIFICATE = 2;
+/** How long an alert may take to leave a transport that is being given up, in milliseconds. */
+const ALERT_LIMIT_MS = 1000;
+
+const GROUPS: ReadonlyMap<number, EphemeralKeyInfo> = new Map([
+  [NamedGroup.x25519, { type: 'ECDH', name: 'X25519', size: 253 }],
+  [NamedGroup.secp256r1, { type: 'ECDH', name: 'prime256v1', size: 256 }],
+  [NamedGroup.secp384r1, { type: 'ECDH', name: 'secp384r1', size: 384 }],
+  [NamedGroup.secp521r1, { type: 'ECDH', name: 'secp521r1', size: 521 }],
+]);
+
+const SIGALGS: ReadonlyMap<number, string> = new Map([
+  [0x0401, 'RSA+SHA256'],
+  [0x0501, 'RSA+SHA384'],
+  [0x0601, 'RSA+SHA512'],
+  [0x0403, 'ECDSA+SHA256'],
+  [0x0503, 'ECDSA+SHA384'],
+  [0x0603, 'ECDSA+SHA512'],
+  [0x0804, 'RSA-PSS+SHA256'],
+  [0x0805, 'RSA-PSS+SHA384'],
+  [0x0806, 'RSA-PSS+SHA512'],
+  [0x0807, 'Ed25519+UNDEF'],
+  [0x0808, 'Ed448+UNDEF'],
+  [0x0809, 'RSA-PSS+SHA256'],
+  [0x080a, 'RSA-PSS+SHA384'],
+  [0x080b, 'RSA-PSS+SHA512'],
+]);
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function disconnected(): TlsessionError {
+  return new TlsessionError(
+    'ECONNRESET',
+    'Client network socket disconnected before secure TLS connection was established',
+  );
+}
+
+/** Gives the transport up. What is still on its way out (an alert) has a moment to leave. */
+function endTransport(transport: Duplex, error: Error | null, done: Callback): void {
+  if (transport.destroyed || transport.writableLength === 0 || error === null) {
+    transport.destroy();
+    if (!(transport instanceof Socket) || transport.closed) done(error);
+    else transport.once('close', () => done(error));
+    return;
+  }
+  const timer = setTimeout(() => transport.destroy(), ALERT_LIMIT_MS);
+  transport.once('close', () => {
+    clearTimeout(timer);
+    done(error);
+  });
+  transport.once('finish', () => transport.destroy());
+  transport.end();
+}
