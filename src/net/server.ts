@@ -3,8 +3,8 @@ import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ticketKeysFromNode } from '../connection/context-tickets.ts';
 import { Field } from '../session/body.ts';
-import { decodeSession } from '../session/der.ts';
-import { decodeEnvelope, encodeEnvelope, isEnvelope } from '../session/envelope.ts';
+import { encodeEnvelope } from '../session/envelope.ts';
+import { readSession } from '../session/forms.ts';
 import { concatBytes } from '../util/bytes.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
@@ -128,9 +128,7 @@ export class Server extends NetServer implements SocketListener {
           else if (data === null || data === undefined) resolve(null);
           else {
             try {
-              const session = isEnvelope(data)
-                ? decodeEnvelope(data, 'resumeSession')
-                : decodeSession(data, this.#context.clock.wallMs(), 'resumeSession');
+              const { session } = readSession(data, null, this.#context.clock.wallMs(), 'resumeSession');
               resolve({ session, copy: false });
             } catch (failure) {
               reject(failure);

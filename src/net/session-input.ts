@@ -1,11 +1,11 @@
 /** The session that a caller wants to resume, in whatever form it comes. */
 import { SessionCore } from '../session/core.ts';
-import { decodeSession } from '../session/der.ts';
-import { decodeEnvelope, isEnvelope } from '../session/envelope.ts';
+import { readSession } from '../session/forms.ts';
+import { Session, sessionCore } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 
-/** A session, tlsession's own form, or OpenSSL's DER. */
-export type SessionInput = SessionCore | Uint8Array;
+/** A session; or bytes of one: tlsession's own form, OpenSSL's DER or PEM, or what node:tls gives. */
+export type SessionInput = Session | SessionCore | Uint8Array;
 
 /**
  * The session, with one library reference for the caller to release.
@@ -13,14 +13,15 @@ export type SessionInput = SessionCore | Uint8Array;
  */
 export function takeSessionInput(input: SessionInput, nowMs: number): SessionCore {
   const call = 'connect';
-  if (input instanceof SessionCore) {
-    input.retain(call);
-    return input;
+  if (input instanceof Uint8Array) {
+    const { session } = readSession(input, null, nowMs, call);
+    session.takeFromApplication(call);
+    return session;
   }
-  if (!(input instanceof Uint8Array)) {
+  if (!(input instanceof Session) && !(input instanceof SessionCore)) {
     throw new UsageError('ERR_INVALID_ARG_TYPE', 'session is a Session, or bytes');
   }
-  const session = isEnvelope(input) ? decodeEnvelope(input, call) : decodeSession(input, nowMs, call);
-  session.takeFromApplication(call);
+  const session = input instanceof Session ? sessionCore(input, call) : input;
+  session.retain(call);
   return session;
 }

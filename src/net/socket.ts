@@ -16,6 +16,7 @@ import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
+import { type Session, sessionHandle } from '../session/session.ts';
 import { latin1 } from '../util/bytes.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
@@ -501,12 +502,14 @@ export class TLSSocket extends Duplex implements SocketOwner {
     return asBuffer(encodeEnvelope(session, 'getSession'));
   }
 
-  /** The latest session, with a reference for the caller to free (SSL_get1_session(3)); null when there is none. */
-  takeSession(): SessionCore | null {
+  /**
+   * A handle of the caller's own on the latest session, to free one day (SSL_get1_session(3)); null before
+   * the handshake is complete and after the connection is gone.
+   */
+  takeSession(): Session | null {
     const session = this.#connection.session;
-    if (session === null) return null;
-    session.upRef('takeSession');
-    return session;
+    if (session === null || !session.upRef('takeSession')) return null;
+    return sessionHandle(session, 'takeSession');
   }
 
   isSessionReused(): boolean {
