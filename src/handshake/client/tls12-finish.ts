@@ -9,7 +9,7 @@ import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { makeSession } from '../shared/sessions.ts';
 import type { Secured12 } from '../shared/tls12.ts';
-import { type State, unexpected } from '../state.ts';
+import { State, unexpected } from '../state.ts';
 import type { ServerIdentity } from './encrypted-extensions.ts';
 import type { ClientHello12 } from './tls12.ts';
 import { EstablishedClient12 } from './tls12-established.ts';
@@ -79,18 +79,21 @@ class ExpectChangeCipherSpec extends ClientState12 {
   }
 }
 
-class ExpectFinished12 extends ClientState12 {
+/** Finished comes immediately behind ChangeCipherSpec, and not even a HelloRequest in between (RFC 5246, 7.4.9). */
+class ExpectFinished12 extends State {
   readonly name = 'expectFinished';
+  readonly #host: Host<ClientConfig>;
   readonly #ending: Ending;
 
   constructor(host: Host<ClientConfig>, ending: Ending) {
-    super(host, ending.hello.helloRequests);
+    super();
+    this.#host = host;
     this.#ending = ending;
   }
 
-  protected onHandshakeMessage(type: number, message: Uint8Array): State {
+  onMessage(type: number, message: Uint8Array): State {
     if (type !== HandshakeType.finished) throw unexpected(type, this.name);
-    const { host } = this;
+    const host = this.#host;
     const { hello, secured, origin } = this.#ending;
     secured.checkFinished(message);
     if (origin.kind === 'resumed') secured.sendFinished();
@@ -114,7 +117,7 @@ class ExpectFinished12 extends ClientState12 {
   }
 
   #fullSession(identity: ServerIdentity): SessionCore {
-    const { host } = this;
+    const host = this.#host;
     const { config, info } = host;
     const { hello, secured, ticket } = this.#ending;
     const bindings: SessionBindings = Object.freeze({
@@ -155,7 +158,7 @@ class ExpectFinished12 extends ClientState12 {
 
   /** A session is not changed under those who share it: its duplicate gets the new ticket, as in OpenSSL. */
   #renewedSession(session: SessionCore, ticket: NewSessionTicket12): SessionCore {
-    const { host } = this;
+    const host = this.#host;
     const call = 'NewSessionTicket';
     const renewed = session.dup(call);
     renewed.takeFromApplication(call);
