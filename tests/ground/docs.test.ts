@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -43,6 +43,22 @@ test("the README's imports are package.json's exports", () => {
   );
   const exported = Object.keys(manifest.exports).filter((name) => name !== './package.json');
   expect(listed.sort()).toEqual(exported.sort());
+});
+
+test("the README's example does what its comments say, to the throw at its end", async () => {
+  const code = /```ts\n([\s\S]*?)```/.exec(read('README.md'))?.[1] ?? '';
+  const folder = join(root, '.cache');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `readme-${process.pid}.ts`);
+  writeFileSync(
+    file,
+    code.replace(/'tlsession\/([\w-]+)'/g, (_, entry) => `'../src/entry/${entry}.ts'`),
+  );
+  try {
+    await expect(import(/* @vite-ignore */ file)).rejects.toThrow(/no reference left to give back/);
+  } finally {
+    rmSync(file);
+  }
 });
 
 test.each(pages)('%s: links lead somewhere, and npm scripts exist', (page) => {
