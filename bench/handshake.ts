@@ -6,6 +6,7 @@
  */
 import type { AddressInfo } from 'node:net';
 import nodeTls from 'node:tls';
+import * as tlsession from '../src/entry/index.ts';
 import { makeCertificate } from '../tests/support/certs.ts';
 import { compare, cpuNs, type Plan, type Report, type Row, type Subject, takeTurns } from './harness.ts';
 
@@ -58,8 +59,9 @@ interface Dialect {
   readonly renews: boolean;
 }
 
-const dialects: Record<'node' | 'lemon', Dialect> = {
+const dialects: Record<'ours' | 'node' | 'lemon', Dialect> = {
   node: { options: { ecdhCurve: 'X25519', ciphers: 'TLS_AES_256_GCM_SHA384' }, renews: false },
+  ours: { options: { ecdhCurve: 'X25519', ciphers: 'TLS_AES_256_GCM_SHA384' }, renews: true },
   lemon: { options: { groups: [0x001d], allowedCipherSuites: [0x1302] }, renews: true },
 };
 
@@ -137,23 +139,32 @@ export async function handshake(plan: Plan): Promise<Report> {
   const identity = await makeIdentity();
   const lemonTls = (await import('lemon-tls')).default as unknown as Module;
   const stacks = {
+    tlsession: await start(tlsession as unknown as Module, dialects.ours, identity),
     'node:tls': await start(nodeTls as unknown as Module, dialects.node, identity),
     'lemon-tls': await start(lemonTls, dialects.lemon, identity),
   };
   // lemon-tls waits for delayed acknowledgements: some 20 handshakes a second.
   const counts = plan.smoke ? { usual: 3, lemon: 1 } : { usual: 200, lemon: 20 };
+  // What is compiled while it runs takes some thousands of handshakes to be compiled well.
+  const warmUp = plan.smoke ? 1 : 3000;
+  plan.say('warming up');
+  for (const resume of [false, true]) {
+    await handshakes(stacks.tlsession, warmUp, resume)();
+    await handshakes(stacks['node:tls'], Math.ceil(warmUp / 10), resume)();
+  }
   const rows: Row[] = [];
   const old = process.versions.node.startsWith('20.');
   for (const resume of [false, true]) {
     const what = `TLS 1.3 ${resume ? 'resumed' : 'full'}`;
     plan.say(what);
     const samples = await takeTurns(plan, {
+      tlsession: handshakes(stacks.tlsession, counts.usual, resume),
       'node:tls': handshakes(stacks['node:tls'], counts.usual, resume),
       'lemon-tls': handshakes(stacks['lemon-tls'], counts.lemon, resume),
     });
     const target = old ? (resume ? 0.75 : 0.85) : null;
-    rows.push(compare(what, 'µs', null, 'node:tls', samples['node:tls'], target));
-    rows.push(compare(what, 'µs', null, 'lemon-tls', samples['lemon-tls'], null));
+    rows.push(compare(what, 'µs', samples.tlsession, 'node:tls', samples['node:tls'], target));
+    rows.push(compare(what, 'µs', samples.tlsession, 'lemon-tls', samples['lemon-tls'], null));
   }
   for (const stack of Object.values(stacks)) await stack.close();
   return {
