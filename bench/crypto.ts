@@ -167,7 +167,7 @@ function cases(): Case[] {
     ['RSA-2048', spkiOf('rsa', { modulusLength: 2048 })],
   ] as const) {
     add(
-      `import of a public key, ${name}`,
+      `import of a public key met before, ${name}`,
       'createPublicKey of the DER',
       500,
       null,

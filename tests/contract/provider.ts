@@ -384,6 +384,15 @@ function describeSignatures(provider: CryptoProvider): void {
       expect([privateKey.type, privateKey.bits]).toEqual([type, bits]);
     });
 
+    it('is the same key when it is imported again, also from memory that changed in between', () => {
+      const own = new Uint8Array(spki);
+      const signature = provider.importPrivateKey(pkcs8).sign(schemes[0] as number, data);
+      expect(provider.importPublicKey(own)?.verify(schemes[0] as number, data, signature)).toBe(true);
+      own.fill(0);
+      expect(provider.importPublicKey(own)).toBeNull();
+      expect(provider.importPublicKey(spki)?.verify(schemes[0] as number, data, signature)).toBe(true);
+    });
+
     it('signs what it verifies, and nothing else verifies', () => {
       const publicKey = provider.importPublicKey(spki);
       if (publicKey === null) throw new Error('refused');

@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import { SignatureScheme, signatureSchemeName } from '../../util/registries.ts';
 import type { KeyType, PrivateKey, PublicKey } from '../provider.ts';
 import { plain } from './plain.ts';
+import { Recent } from './recent.ts';
 import { spkiToJwk } from './spki.ts';
 
 type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
@@ -135,15 +136,33 @@ class NodePrivateKey implements PrivateKey {
   }
 }
 
+/**
+ * Imported public keys, by their SubjectPublicKeyInfo. With OpenSSL 3.0 the import of a P-256 key costs as
+ * much as a signature's verification with it, and most clients meet the same few servers and authorities.
+ */
+const recentKeys = new Recent<NodePublicKey>(128);
+/** The largest key that is remembered: RSA of 8192 bits takes some 1060 bytes. */
+const MAX_RECENT_SPKI = 1200;
+
 export function importNodePublicKey(spki: Uint8Array): PublicKey | null {
+  const bytes = Buffer.from(spki.buffer, spki.byteOffset, spki.length);
+  if (spki.length > MAX_RECENT_SPKI) return importAnew(bytes);
+  const name = bytes.toString('latin1');
+  const known = recentKeys.get(name);
+  if (known !== undefined) return known;
+  const key = importAnew(bytes);
+  if (key !== null) recentKeys.set(name, key);
+  return key;
+}
+
+function importAnew(spki: Buffer): NodePublicKey | null {
   try {
     const known = spkiToJwk(spki);
     if (known !== null) {
       const key = crypto.createPublicKey({ key: known.jwk, format: 'jwk' });
       return new NodePublicKey(key, known.type, known.bits);
     }
-    const bytes = Buffer.from(spki.buffer, spki.byteOffset, spki.length);
-    const key = crypto.createPublicKey({ key: bytes, format: 'der', type: 'spki' });
+    const key = crypto.createPublicKey({ key: spki, format: 'der', type: 'spki' });
     const found = describe(key);
     return found === null ? null : new NodePublicKey(key, found.type, found.bits);
   } catch {
