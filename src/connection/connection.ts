@@ -369,6 +369,7 @@ export class Connection {
     const reads = (this.#state as State).reads;
     if (reads === 'nothing')
       throw TlsAlertError.local('unexpected-message', 'application data in the handshake');
+    if (payload.length === 0) return;
     this.#warnings = 0;
     this.#host.onApplicationData(payload.length, reads);
     // Decrypted bytes are the provider's fresh ones; early or late, nobody else holds them.

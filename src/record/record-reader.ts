@@ -98,7 +98,10 @@ export class RecordReader {
     return this.#stagedLength > 0 || this.#input.available > 0;
   }
 
-  /** The next record with content, in `type` and `payload`. False when more input is needed. */
+  /**
+   * The next record with content, or without but of application data, in `type` and `payload`. False when
+   * more input is needed.
+   */
   next(): boolean {
     for (;;) {
       const record = this.#frame();
@@ -246,7 +249,10 @@ export class RecordReader {
         throw TlsAlertError.local('empty-record');
       }
       this.#countEmpty();
-      return false;
+      // That it may not come now is for whoever knows the state to say.
+      this.type = type;
+      this.payload = payload;
+      return type === ContentType.application_data;
     }
     if (type !== ContentType.alert) this.#emptyInRow = 0;
     this.type = type;

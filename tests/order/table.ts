@@ -154,7 +154,8 @@ const done12: Step = { arrival: 'server_hello_done', or: IGNORED };
 const doneOrRequest12: Step = { arrival: 'server_hello_done', or: ['certificate_request', ...IGNORED] };
 const ticket12: Step = { arrival: 'new_session_ticket', or: IGNORED };
 const ccs12: Step = { arrival: 'change_cipher_spec', or: IGNORED };
-const finished12: Step = { arrival: 'finished' };
+const finished12: Step = { arrival: 'finished', or: IGNORED };
+const clientFinished12: Step = { arrival: 'finished' };
 
 /** RFC 5246, 7.3, figures 1 and 2; RFC 5077, figures 1 to 4: what a client receives. */
 const client12: readonly Steps[] = [
@@ -189,18 +190,18 @@ const clientCcs12: Step = { arrival: 'change_cipher_spec' };
 
 /** RFC 5246, 7.3: what a server receives. */
 const server12: readonly Steps[] = [
-  { name: 'full handshake', setup: {}, steps: [ch12, cke12, clientCcs12, finished12] },
+  { name: 'full handshake', setup: {}, steps: [ch12, cke12, clientCcs12, clientFinished12] },
   {
     name: 'client certificate asked for, none sent',
     setup: { clientCertificate: 'asked' },
-    steps: [ch12, clientCertificate12, cke12, clientCcs12, finished12],
+    steps: [ch12, clientCertificate12, cke12, clientCcs12, clientFinished12],
   },
   {
     name: 'client certificate',
     setup: { clientCertificate: 'sent' },
-    steps: [ch12, clientCertificate12, cke12, verify12, clientCcs12, finished12],
+    steps: [ch12, clientCertificate12, cke12, verify12, clientCcs12, clientFinished12],
   },
-  { name: 'resumption', setup: { resumed: true }, steps: [ch12, clientCcs12, finished12] },
+  { name: 'resumption', setup: { resumed: true }, steps: [ch12, clientCcs12, clientFinished12] },
 ];
 
 function complete(

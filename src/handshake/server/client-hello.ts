@@ -65,6 +65,7 @@ export function readRequest(message: Uint8Array, config: ServerConfig): ClientRe
   const status = extensions.get(ExtensionType.status_request);
   const limit = extensions.get(ExtensionType.record_size_limit);
   const sct = extensions.get(ExtensionType.signed_certificate_timestamp);
+  const compression = extensions.get(ExtensionType.compress_certificate);
   if (sct !== undefined) expectEmpty(sct, ExtensionType.signed_certificate_timestamp);
   if (pointFormats !== undefined && version === ProtocolVersion.TLS1_2) checkPointFormats(pointFormats);
   const common = {
@@ -78,6 +79,8 @@ export function readRequest(message: Uint8Array, config: ServerConfig): ClientRe
     signatureSchemes: schemes === undefined ? null : readU16List(schemes),
     wantsOcsp: status !== undefined && readStatusRequest(status),
     wantsSct: sct !== undefined,
+    // Checked whatever the version; only TLS 1.3 compresses.
+    compression: compression === undefined ? [] : readCompression(compression),
     recordSizeLimit: limit === undefined ? null : readRecordSizeLimit(limit),
   };
   return version === ProtocolVersion.TLS1_3
@@ -85,19 +88,18 @@ export function readRequest(message: Uint8Array, config: ServerConfig): ClientRe
     : { ...common, ...NOT_13, ...read12(hello) };
 }
 
-const NOT_13 = { keyShares: null, pskModes: null, psks: null, earlyData: false, compression: [] } as const;
+const NOT_13 = { keyShares: null, pskModes: null, psks: null, earlyData: false } as const;
 const NOT_12 = { ticket: null, extendedMasterSecret: false, secureRenegotiation: false } as const;
 
 function read13(
   hello: ClientHello,
   message: Uint8Array,
-): Pick<ClientRequest, 'keyShares' | 'pskModes' | 'psks' | 'earlyData' | 'compression'> {
+): Pick<ClientRequest, 'keyShares' | 'pskModes' | 'psks' | 'earlyData'> {
   const { extensions } = hello;
   const shares = extensions.get(ExtensionType.key_share);
   const modes = extensions.get(ExtensionType.psk_key_exchange_modes);
   const psk = extensions.get(ExtensionType.pre_shared_key);
   const early = extensions.get(ExtensionType.early_data);
-  const compression = extensions.get(ExtensionType.compress_certificate);
   if (early !== undefined) expectEmpty(early, ExtensionType.early_data);
   let psks: OfferedPsks | null = null;
   if (psk !== undefined) {
@@ -118,7 +120,6 @@ function read13(
         : { dhe: modeList.includes(PskMode.psk_dhe_ke), plain: modeList.includes(PskMode.psk_ke) },
     psks,
     earlyData: early !== undefined,
-    compression: compression === undefined ? [] : readCompression(compression),
   };
 }
 

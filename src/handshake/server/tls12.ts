@@ -4,7 +4,7 @@ import type { Transcript } from '../../schedule/transcript.ts';
 import { Field } from '../../session/body.ts';
 import { EMPTY } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
-import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import { type CipherSuite, cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
 import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { chainOf } from '../shared/sessions.ts';
@@ -73,7 +73,7 @@ function startResumption(host: Host<ServerConfig>, asked: Asked12, resumption: R
 function startFull(host: Host<ServerConfig>, asked: Asked12): State {
   const { config } = host;
   const { request, settings, transcript } = asked;
-  const group = config.groups.find((id) => isCurve(id) && request.groups?.includes(id) === true);
+  const group = chooseGroup12(config, request);
   if (group === undefined) throw TlsAlertError.local('no-common-group');
   const choice = chooseSuiteAndCredential(config, asked);
   host.info.cipherSuite = choice.suite.id;
@@ -105,6 +105,13 @@ function startFull(host: Host<ServerConfig>, asked: Asked12): State {
     asksClient,
   };
   return sendFlight12(host, chosen);
+}
+
+/** A client that lists no groups takes any (RFC 8422, 4): then the one that everybody has. */
+function chooseGroup12(config: ServerConfig, request: ClientRequest): number | undefined {
+  const curves = config.groups.filter(isCurve);
+  if (request.groups !== null) return curves.find((id) => request.groups?.includes(id));
+  return curves.includes(NamedGroup.secp256r1) ? NamedGroup.secp256r1 : curves[0];
 }
 
 interface Choice {
@@ -142,7 +149,7 @@ function credentialFor(
   for (const credential of credentials) {
     if (!suiteFitsKey(suite, credential.keyType)) continue;
     const group = groupOfKey(credential.keyType);
-    if (group !== null && request.groups?.includes(group) !== true) continue;
+    if (group !== null && request.groups?.includes(group) === false) continue;
     // Without the extension a client takes SHA-1 (RFC 5246, 7.4.1.4.1), which nobody here signs with.
     const scheme = chooseScheme(credential, request.signatureSchemes ?? [], ProtocolVersion.TLS1_2);
     if (scheme !== null) return { suite, credential, scheme };

@@ -8,13 +8,17 @@ import { type CompressedCertificate, writeCertificate13Body } from '../../wire/m
 import type { CertificateCompressor, Credential } from '../config.ts';
 import type { Host } from '../host.ts';
 
-/** The leaf's public key. @throws {TlsAlertError} for a certificate that cannot be used at all. */
+/**
+ * The leaf's public key. Its keyUsage is looked at in any case but for an RSA key with `enforceKeyUsage` off,
+ * which is for TLS 1.2 servers whose certificates say only keyEncipherment.
+ * @throws {TlsAlertError} for a certificate that cannot be used at all.
+ */
 export function leafKey(host: Host, der: Uint8Array, enforceKeyUsage: boolean): PublicKey {
   try {
     const certificate = parseCertificate(der);
     const key = host.provider.importPublicKey(certificate.spki);
     if (key === null) throw TlsAlertError.local('unsupported-certificate', 'a key of an unknown kind');
-    const usage = enforceKeyUsage ? certificate.keyUsage : null;
+    const usage = enforceKeyUsage || key.type !== 'rsa' ? certificate.keyUsage : null;
     if (usage !== null && (usage & KeyUsage.digitalSignature) === 0) {
       throw TlsAlertError.local('wrong-key-usage');
     }
