@@ -94,8 +94,15 @@ export class Connection {
     return this.#host.writer.pending > 0;
   }
 
+  /** The next thing to know, or null. With a client's `session` event that session becomes the connection's. */
   nextEvent(): ConnectionEvent | null {
-    return this.#host.events.shift() ?? null;
+    const event = this.#host.events.shift();
+    if (event === undefined) return null;
+    if (event.type === 'session' && this.#host.config.role === 'client') {
+      event.session.retain('connection');
+      this.#host.adoptSession(event.session);
+    }
+    return event;
   }
 
   // Jobs ---------------------------------------------------------------------------------------------

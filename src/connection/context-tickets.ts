@@ -1,106 +1,108 @@
 /**
- * Stateless tickets under one key of a context, in OpenSSL's layout (SSL_CTX_set_tlsext_ticket_key_cb(3)):
- *
- *     name[16] ‖ IV[16] ‖ AES-CBC(session) ‖ HMAC-SHA256(all before)
- *
- * The session inside is an envelope: what it is bound to has to come back with it.
+ * A context's stateless tickets. By default they are in OpenSSL's form under keys of the context's own
+ * (SSL_CTX_set_tlsext_ticket_key_cb(3)), and hold the envelope: what a session is bound to has to come back
+ * with it. Under keys that were given they hold what other programs with these keys can read.
  */
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { OpenTicketAnswer } from '../handshake/jobs.ts';
 import type { SessionCore } from '../session/core.ts';
-import { decodeEnvelope, encodeEnvelope } from '../session/envelope.ts';
-import { copyBytes, equalBytes, equalSecret } from '../util/bytes.ts';
-import { DecodeError, UsageError } from '../util/errors.ts';
-import type { TicketSealer } from './job-runner.ts';
+import { encodeEnvelope } from '../session/envelope.ts';
+import { readTicketKey, writeTicketKey } from '../ticket/key-layouts.ts';
+import type { OpensslTicketKey } from '../ticket/key-material.ts';
+import { TicketKeyring } from '../ticket/keyring.ts';
+import { openSessionTicket, sealSessionTicket } from '../ticket/session-ticket.ts';
+import type { Clock } from '../util/clock.ts';
+import type { SessionTickets } from './job-runner.ts';
 
-const NAME = 16;
-const IV = 16;
-const MAC = 32;
-const BLOCK = 16;
+/** The longest life of a TLS 1.3 ticket, in seconds (RFC 8446, 4.6.1). */
+const MAX_LIFETIME_SEC = 604_800;
 
-/** The keys of SSL_CTX_set_tlsext_ticket_keys(3) (80 bytes) or of node:tls (48 bytes). */
-export interface TicketKeys {
-  readonly name: Uint8Array;
-  /** 16 or 32 bytes. */
-  readonly hmac: Uint8Array;
-  readonly aes: Uint8Array;
+export interface ContextTicketsOptions {
+  readonly provider: CryptoProvider;
+  readonly clock: Clock;
+  readonly sessionTimeoutSec: number;
+  /** In the layout of node:tls: 48 bytes. */
+  readonly ticketKeys?: Uint8Array | undefined;
+  /** Keys that are kept elsewhere; the context does not destroy it. */
+  readonly keyring?: TicketKeyring | undefined;
 }
 
-const UNKNOWN_KEY: OpenTicketAnswer = Object.freeze({ opened: false, reason: 'unknown-key' });
-const BAD_TICKET: OpenTicketAnswer = Object.freeze({ opened: false, reason: 'bad-ticket' });
-
-/** node48: name[16] ‖ hmac[16] ‖ aes[16]. @throws {UsageError} for another length. */
-export function ticketKeysFromNode(bytes: Uint8Array): TicketKeys {
-  if (bytes.length !== 48) {
-    throw new UsageError('ERR_INVALID_ARG_VALUE', 'session ticket keys must be 48 bytes');
-  }
-  return {
-    name: copyBytes(bytes.subarray(0, 16)),
-    hmac: copyBytes(bytes.subarray(16, 32)),
-    aes: copyBytes(bytes.subarray(32, 48)),
-  };
-}
-
-export class ContextTickets implements TicketSealer {
+export class ContextTickets implements SessionTickets {
+  readonly ring: TicketKeyring;
   readonly #provider: CryptoProvider;
-  #keys: TicketKeys;
+  readonly #clock: Clock;
+  /** Whether nobody else has the keys. */
+  #own: boolean;
 
-  /** Takes over `keys`. */
-  constructor(provider: CryptoProvider, keys: TicketKeys) {
+  /** @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes. */
+  constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring }: ContextTicketsOptions) {
     this.#provider = provider;
-    this.#keys = keys;
+    this.#clock = clock;
+    this.#own = ticketKeys === undefined && keyring === undefined;
+    this.ring =
+      keyring ??
+      TicketKeyring.create(
+        {
+          provider,
+          format: 'openssl',
+          ticketLifetimeSec: Math.min(sessionTimeoutSec, MAX_LIFETIME_SEC),
+          ...(ticketKeys === undefined
+            ? {}
+            : { keys: [{ role: 'current', material: readTicketKey('node48', ticketKeys) } as const] }),
+        },
+        clock.wallMs(),
+      );
   }
 
-  get keys(): TicketKeys {
-    return this.#keys;
-  }
-
-  /** Tickets of the keys before are not opened any more. */
-  set keys(keys: TicketKeys) {
-    this.#keys.hmac.fill(0);
-    this.#keys.aes.fill(0);
-    this.#keys = keys;
-  }
-
-  seal(session: SessionCore): Uint8Array {
-    const provider = this.#provider;
-    const { name, hmac, aes } = this.#keys;
-    const plain = encodeEnvelope(session, 'ticket');
-    const iv = provider.random(IV);
-    const sealed = provider.cbcEncrypt(aes, iv, plain);
-    plain.fill(0);
-    const end = NAME + IV + sealed.length;
-    const ticket = new Uint8Array(end + MAC);
-    ticket.set(name);
-    ticket.set(iv, NAME);
-    ticket.set(sealed, NAME + IV);
-    ticket.set(provider.hmac('sha256', hmac, ticket.subarray(0, end)), end);
+  seal(session: SessionCore): Uint8Array | null {
+    const nowMs = this.#clock.wallMs();
+    if (!this.#own) return sealSessionTicket(this.ring, session, nowMs);
+    const plaintext = encodeEnvelope(session, 'sealTicket');
+    const ticket = this.ring.seal(plaintext, nowMs);
+    plaintext.fill(0);
     return ticket;
   }
 
   open(ticket: Uint8Array): OpenTicketAnswer {
-    const { name, hmac, aes } = this.#keys;
-    if (ticket.length < NAME || !equalBytes(ticket.subarray(0, NAME), name)) return UNKNOWN_KEY;
-    const end = ticket.length - MAC;
-    const length = end - NAME - IV;
-    if (length < BLOCK || length % BLOCK !== 0) return BAD_TICKET;
-    const mac = this.#provider.hmac('sha256', hmac, ticket.subarray(0, end));
-    if (!equalSecret(mac, ticket.subarray(end))) return BAD_TICKET;
-    const plain = this.#provider.cbcDecrypt(
-      aes,
-      ticket.subarray(NAME, NAME + IV),
-      ticket.subarray(NAME + IV, end),
-    );
-    if (plain === null) return BAD_TICKET;
-    try {
-      const session = decodeEnvelope(plain, 'ticket');
-      session.takeFromApplication('ticket');
-      return { opened: true, session, renew: true };
-    } catch (error) {
-      if (error instanceof DecodeError) return BAD_TICKET;
-      throw error;
-    } finally {
-      plain.fill(0);
-    }
+    const result = openSessionTicket(this.ring, ticket, this.#clock.wallMs());
+    if (!result.opened) return { opened: false, reason: result.reason };
+    return { opened: true, session: result.session, renew: result.renew };
+  }
+
+  /**
+   * The current key in the layout of node:tls, to share it. A key that has no such form, as those that the
+   * context makes for itself, makes way for one that has; its tickets still open until they expire.
+   */
+  shareKeys(): Uint8Array {
+    const current = this.#exportCurrent();
+    const key = current !== null && current.aesKey.length === 16 ? current : this.#install(this.#freshKey());
+    this.#own = false;
+    return writeTicketKey('node48', key);
+  }
+
+  /** Later tickets are under these keys. Those of the keys before open until they expire. */
+  setKeys(bytes: Uint8Array): void {
+    this.#install(readTicketKey('node48', bytes));
+    this.#own = false;
+  }
+
+  #install(material: OpensslTicketKey): OpensslTicketKey {
+    this.ring.install([{ role: 'current', material }], this.#clock.wallMs());
+    return material;
+  }
+
+  #freshKey(): OpensslTicketKey {
+    const provider = this.#provider;
+    return {
+      format: 'openssl',
+      name: provider.random(16),
+      aesKey: provider.random(16),
+      hmacKey: provider.random(16),
+    };
+  }
+
+  #exportCurrent(): OpensslTicketKey | null {
+    const current = this.ring.export().find(({ role }) => role === 'current');
+    return current?.material.format === 'openssl' ? current.material : null;
   }
 }

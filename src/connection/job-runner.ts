@@ -29,8 +29,8 @@ import type { SessionCore } from '../session/core.ts';
 import { UsageError } from '../util/errors.ts';
 import type { Connection } from './connection.ts';
 
-/** Makes tickets of sessions and sessions of tickets: a keyring, or one key. */
-export interface TicketSealer {
+/** Makes tickets of sessions and sessions of tickets. */
+export interface SessionTickets {
   /** The ticket of a session, or null for none. The session is borrowed until the answer is there. */
   seal(session: SessionCore, lifetimeSec: number): Awaitable<Uint8Array | null>;
   /** A session in the answer has one library reference, which passes to the receiver. */
@@ -53,7 +53,7 @@ export interface JobServices {
     | null;
   /** Instead of the credential's own key. */
   readonly sign: ((job: SignJob, owner: JobOwner) => Awaitable<Uint8Array>) | null;
-  readonly tickets: TicketSealer | null;
+  readonly tickets: SessionTickets | null;
   readonly sessions: SessionContext | null;
   readonly replayGuard: ReplayGuard | null;
   readonly select: ((job: SelectJob, owner: JobOwner) => Awaitable<SelectAnswer>) | null;

@@ -21,6 +21,13 @@ export {
   BIO_write,
 } from '../openssl/bio.ts';
 export {
+  type SSL,
+  SSL_get_session,
+  SSL_get0_session,
+  SSL_get1_session,
+  SSL_session_reused,
+} from '../openssl/connection.ts';
+export {
   ASN1_R_DECODE_ERROR,
   ERR_clear_error,
   ERR_error_string,

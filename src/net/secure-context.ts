@@ -7,13 +7,14 @@ import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { CacheMode } from '../cache/modes.ts';
 import { SessionContext } from '../cache/session-context.ts';
-import { ContextTickets, ticketKeysFromNode } from '../connection/context-tickets.ts';
+import { ContextTickets } from '../connection/context-tickets.ts';
 import { DEFAULT_SESSION_TIMEOUT_SEC, DEFAULT_SIGNATURE_SCHEMES } from '../connection/defaults.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Credential } from '../handshake/config.ts';
 import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
 import { PathCache } from '../pki/path-cache.ts';
+import type { TicketKeyring } from '../ticket/keyring.ts';
 import { concatBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
@@ -57,6 +58,8 @@ export interface SecureContextOptions {
   readonly sessionTimeout?: number | undefined;
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. Default: random. */
   readonly ticketKeys?: Uint8Array | undefined;
+  /** Keys that rotate, and that other processes may share; instead of `ticketKeys`. */
+  readonly ticketKeyring?: TicketKeyring | undefined;
   /** Not spoken here: see docs/node-tls.md. */
   readonly pfx?: unknown;
   /** Cryptography other than node:crypto. */
@@ -140,12 +143,13 @@ export class SecureContext {
       throw new UsageError('ERR_OUT_OF_RANGE', 'sessionTimeout is a whole number of seconds');
     }
     this.sessionTimeoutSec = timeout === 0 ? DEFAULT_SESSION_TIMEOUT_SEC : timeout;
-    this.tickets = new ContextTickets(
+    this.tickets = new ContextTickets({
       provider,
-      options.ticketKeys === undefined
-        ? { name: provider.random(16), hmac: provider.random(16), aes: provider.random(16) }
-        : ticketKeysFromNode(options.ticketKeys),
-    );
+      clock: this.clock,
+      sessionTimeoutSec: this.sessionTimeoutSec,
+      ticketKeys: options.ticketKeys,
+      keyring: options.ticketKeyring,
+    });
   }
 
   static {

@@ -1,11 +1,9 @@
 /** tls.createServer, over this engine. */
 import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ticketKeysFromNode } from '../connection/context-tickets.ts';
 import { Field } from '../session/body.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import { readSession } from '../session/forms.ts';
-import { concatBytes } from '../util/bytes.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
 import { type SocketListener, TLSSocket } from './socket.ts';
@@ -160,12 +158,12 @@ export class Server extends NetServer implements SocketListener {
 
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. **Secret.** */
   getTicketKeys(): Buffer {
-    const { name, hmac, aes } = this.#context.tickets.keys;
-    return Buffer.from(concatBytes(name, hmac.subarray(0, 16), aes.subarray(0, 16)));
+    return Buffer.from(this.#context.tickets.shareKeys());
   }
 
+  /** Tickets of the keys before open until they expire. */
   setTicketKeys(keys: Uint8Array): void {
-    this.#context.tickets.keys = ticketKeysFromNode(keys);
+    this.#context.tickets.setKeys(keys);
   }
 }
 

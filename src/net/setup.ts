@@ -151,7 +151,7 @@ export interface ServerPolicy {
   readonly SNICallback?: SniCallback | undefined;
   /** TLS 1.3 tickets after a full handshake (SSL_CTX_set_num_tickets(3)). Default 2. */
   readonly ticketCount?: number | undefined;
-  /** Tickets are names for sessions in this context's cache: each is good once. */
+  /** Sessions are kept in this context's cache (SSL_OP_NO_TICKET): a TLS 1.3 ticket is only a name, good once. */
   readonly statefulTickets?: boolean | undefined;
   /** Early data that tickets promise, in bytes. Only with a `replayGuard`. */
   readonly maxEarlyData?: number | undefined;
@@ -191,6 +191,8 @@ export function serverSetup(
     clientCertificateAuthorities: [],
     ticketCount: policy.ticketCount ?? 2,
     sessionIds: true,
+    // As with SSL_OP_NO_TICKET: TLS 1.2 then resumes by session id.
+    tickets: !variant.statefulTickets,
     statefulTickets: variant.statefulTickets,
     keyLog: variant.keyLog,
     maxEarlyData: policy.maxEarlyData ?? 0,

@@ -14,6 +14,7 @@ const NAMES = [
   'sessionTimeout',
   'sessionIdContext',
   'ticketKeys',
+  'ticketKeyring',
   'honorCipherOrder',
   'pfx',
   'provider',

@@ -120,7 +120,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
   /** @internal Why the peer's certificate was refused. */
   refusal: Error | null = null;
 
-  readonly #connection: Connection;
+  #connection: Connection;
   readonly #transport: Transport;
   readonly #parts: SocketParts;
   readonly #isServer: boolean;
@@ -189,6 +189,11 @@ export class TLSSocket extends Duplex implements SocketOwner {
   // From the transport ---------------------------------------------------------------------------------
 
   #start(): void {
+    const { config } = this.#parts;
+    // Whoever wants the secrets has said so by now.
+    if (!config.keyLog && this.listenerCount('keylog') > 0) {
+      this.#connection = new Connection({ ...config, keyLog: true });
+    }
     this.#connection.start();
     const offered = this.#offered;
     this.#offered = null;
@@ -295,13 +300,15 @@ export class TLSSocket extends Duplex implements SocketOwner {
   }
 
   #onSession(session: SessionCore): void {
+    const told = !this.#isServer && this.listenerCount('session') > 0;
+    let bytes: Uint8Array | null = null;
     try {
-      if (!this.#isServer && this.listenerCount('session') > 0) {
-        this.emit('session', asBuffer(encodeEnvelope(session, 'session')));
-      }
+      if (told) bytes = encodeEnvelope(session, 'session');
     } finally {
+      // The connection has a reference of its own.
       session.release('connection');
     }
+    if (bytes !== null) this.emit('session', asBuffer(bytes));
   }
 
   #onKeyLog(text: string): void {

@@ -102,8 +102,7 @@ export class EstablishedClient13 extends State {
       Math.min(lifetimeSec, host.config.sessionTimeoutSec),
     );
     psk.fill(0);
-    session.retain('connection');
-    host.adoptSession(session);
+    // It becomes the connection's own as its event is taken: several tickets may come in one flight.
     host.emit({ type: 'session', session });
   }
 

@@ -118,10 +118,8 @@ export function writeClientHello(
     note(ExtensionType.server_name);
   }
   if (tls12) {
-    if (config.extendedMasterSecret) {
-      writeEmptyExtension(writer, ExtensionType.extended_master_secret);
-      note(ExtensionType.extended_master_secret);
-    }
+    writeEmptyExtension(writer, ExtensionType.extended_master_secret);
+    note(ExtensionType.extended_master_secret);
     writeRenegotiationInfo(writer, new Uint8Array(0));
     note(ExtensionType.renegotiation_info);
   }
