@@ -2,6 +2,7 @@
 import { Connection } from '../../src/connection/connection.ts';
 import type { ConnectionEvent } from '../../src/handshake/events.ts';
 import type { SessionCore } from '../../src/session/core.ts';
+import type { TicketKeyring } from '../../src/ticket/keyring.ts';
 import { concatBytes, fromHex, utf8 } from '../../src/util/bytes.ts';
 import { TlsAlertError, TlsessionError } from '../../src/util/errors.ts';
 import { Alert, ProtocolVersion } from '../../src/util/registries.ts';
@@ -10,7 +11,7 @@ import type { ShimConfig } from './flags.ts';
 import { answerJob, type JobContext } from './jobs.ts';
 import { clientConfig, serverConfig } from './settings.ts';
 import type { SocketQueue } from './sockets.ts';
-import type { SessionShelf, SteppedClock, TicketBox } from './tickets.ts';
+import type { SessionShelf, SteppedClock } from './tickets.ts';
 
 const HELLO = utf8('hello');
 /** Filled into what was read once it was given to the engine: a view that it kept would show. */
@@ -22,7 +23,7 @@ const LATE_TURNS = 2;
 /** What the connections of one shim process share. */
 export interface Shared {
   readonly clock: SteppedClock;
-  readonly tickets: TicketBox;
+  readonly tickets: TicketKeyring;
   readonly sessions: SessionShelf;
 }
 

@@ -13,6 +13,8 @@ import type {
   VerifyCertificateAnswer,
   VerifyCertificateJob,
 } from '../../src/handshake/jobs.ts';
+import type { TicketKeyring } from '../../src/ticket/keyring.ts';
+import { openSessionTicket, sealSessionTicket } from '../../src/ticket/session-ticket.ts';
 import { concatBytes, EMPTY, equalBytes } from '../../src/util/bytes.ts';
 import type { Clock } from '../../src/util/clock.ts';
 import { Alert } from '../../src/util/registries.ts';
@@ -20,7 +22,7 @@ import { loadCredential } from './credentials.ts';
 import { Expectation, REFUSED_BY_APPLICATION } from './expectations.ts';
 import type { ShimConfig } from './flags.ts';
 import { authoritiesOf } from './settings.ts';
-import type { SessionShelf, TicketBox } from './tickets.ts';
+import type { SessionShelf } from './tickets.ts';
 
 /** X509_V_ERR_CERT_HAS_EXPIRED: all of the runner's have, and are let through. */
 const EXPIRED = 10;
@@ -39,7 +41,7 @@ export interface JobContext {
   /** Another one from the moment that early data is rejected. */
   config: ShimConfig;
   readonly clock: Clock;
-  readonly tickets: TicketBox;
+  readonly tickets: TicketKeyring;
   readonly sessions: SessionShelf;
   /** Which certificates were verified: the one of the session offered, the one that came. */
   readonly verified: Set<'session' | 'handshake'>;
@@ -77,7 +79,7 @@ function answerOf(job: Job, context: JobContext): JobAnswer | Refuse {
     case 'open-ticket':
       return openTicket(job, context);
     case 'seal-ticket':
-      return context.tickets.seal(job.session);
+      return sealSessionTicket(context.tickets, job.session, context.clock.wallMs());
     case 'replay':
       return { accept: true };
     case 'offer-psk':
@@ -203,8 +205,6 @@ function storeSession(job: StoreSessionJob, context: JobContext): JobAnswer {
 }
 
 function openTicket(job: OpenTicketJob, context: JobContext): JobAnswer {
-  const session = context.tickets.open(job.ticket, context.clock.wallMs());
-  if (session === null) return { opened: false, reason: 'unknown-key' };
-  if (session === 'bad') return { opened: false, reason: 'bad-ticket' };
-  return { opened: true, session, renew: context.config['renew-ticket'] };
+  const result = openSessionTicket(context.tickets, job.ticket, context.clock.wallMs());
+  return result.opened ? { ...result, renew: context.config['renew-ticket'] } : result;
 }

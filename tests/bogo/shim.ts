@@ -3,7 +3,7 @@ import { Exchange, type ExchangeResult, type Shared } from './exchange.ts';
 import { Expectation } from './expectations.ts';
 import type { ShimConfigs } from './flags.ts';
 import { dial } from './sockets.ts';
-import { SessionShelf, SteppedClock, TicketBox } from './tickets.ts';
+import { makeKeyring, SessionShelf, SteppedClock } from './tickets.ts';
 
 /** What a test's run may print, and the signal that nobody waits for it any more. */
 export interface ShimIo {
@@ -24,9 +24,10 @@ export const Status = {
 /** Runs one test: `-resume-count` connections after the first, one after another. */
 export async function runShim(configs: ShimConfigs, io: ShimIo): Promise<number> {
   const { initial, resume, retry } = configs;
+  const clock = new SteppedClock();
   const shared: Shared = {
-    clock: new SteppedClock(),
-    tickets: new TicketBox(initial['ticket-key']),
+    clock,
+    tickets: makeKeyring(initial['ticket-key'], clock.wallMs()),
     sessions: new SessionShelf(),
   };
   let session: SessionCore | null = null;
@@ -73,5 +74,6 @@ export async function runShim(configs: ShimConfigs, io: ShimIo): Promise<number>
   } finally {
     session?.release('bogo');
     shared.sessions.clear();
+    shared.tickets.destroy();
   }
 }
