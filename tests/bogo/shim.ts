@@ -1,4 +1,4 @@
-import type { SessionCore } from '../../src/session/core.ts';
+import { liveSessionCount, type SessionCore } from '../../src/session/core.ts';
 import { Exchange, type ExchangeResult, type Shared } from './exchange.ts';
 import { Expectation } from './expectations.ts';
 import type { ShimConfigs } from './flags.ts';
@@ -21,8 +21,18 @@ export const Status = {
   broken: 90,
 } as const;
 
-/** Runs one test: `-resume-count` connections after the first, one after another. */
+/** Runs one test. Every session that it made has to be gone at its end, whatever the end was. */
 export async function runShim(configs: ShimConfigs, io: ShimIo): Promise<number> {
+  const before = liveSessionCount();
+  const status = await runConnections(configs, io);
+  const left = liveSessionCount() - before;
+  if (left === 0) return status;
+  io.stderr(`${left} sessions are left over\n`);
+  return Status.broken;
+}
+
+/** `-resume-count` connections after the first, one after another. */
+async function runConnections(configs: ShimConfigs, io: ShimIo): Promise<number> {
   const { initial, resume, retry } = configs;
   const clock = new SteppedClock();
   const shared: Shared = {
