@@ -42,6 +42,7 @@ function common(provider: CryptoProvider, clock: Clock): Omit<ClientConfig, Clie
     certificateCompressors: [],
     grease: false,
     sessionTimeoutSec: DEFAULT_SESSION_TIMEOUT_SEC,
+    extendedMasterSecret: true,
     requireExtendedMasterSecret: false,
     allowPskKe: false,
     compatibilityMode: true,

@@ -64,6 +64,11 @@ interface CommonConfig {
   readonly grease: boolean;
   /** How long new sessions may be resumed, in seconds (SSL_CTX_set_timeout; default 7200). */
   readonly sessionTimeoutSec: number;
+  /**
+   * Whether the extended master secret is spoken in TLS 1.2 (RFC 7627). False is OpenSSL's
+   * SSL_OP_NO_EXTENDED_MASTER_SECRET: for peers that fail over the extension, at the price of what it protects.
+   */
+  readonly extendedMasterSecret: boolean;
   /** TLS 1.2 without extended master secret is refused. */
   readonly requireExtendedMasterSecret: boolean;
   /**

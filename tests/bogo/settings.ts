@@ -112,6 +112,7 @@ function common(config: ShimConfig, clock: Clock): CommonConfig {
     certificateCompressors: compressorsOf(config),
     grease: config['enable-grease'],
     sessionTimeoutSec: 7200,
+    extendedMasterSecret: true,
     requireExtendedMasterSecret: false,
     allowPskKe: false,
     compatibilityMode: true,

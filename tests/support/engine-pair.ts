@@ -157,6 +157,13 @@ export interface PairOptions {
   readonly serverAnswer?: Answerer;
   /** Bytes a read; everything at once when it is left out. */
   readonly chunk?: number;
+  /** Somebody in between, who may change what passes. */
+  readonly between?: Between;
+}
+
+export interface Between {
+  readonly toServer?: (bytes: Uint8Array) => Uint8Array;
+  readonly toClient?: (bytes: Uint8Array) => Uint8Array;
 }
 
 const PASS: Answerer = () => USUAL;
@@ -167,6 +174,7 @@ export class Pair implements Disposable {
   readonly #memory: Memory;
   readonly #ownMemory: boolean;
   readonly #chunk: number;
+  readonly #between: Between;
   /** Everything that crossed, for tests that read the wire. */
   toServer: Uint8Array[] = [];
   toClient: Uint8Array[] = [];
@@ -175,6 +183,7 @@ export class Pair implements Disposable {
     this.#ownMemory = memory === undefined;
     this.#memory = memory ?? new Memory();
     this.#chunk = options.chunk ?? Number.POSITIVE_INFINITY;
+    this.#between = options.between ?? {};
     this.client = new End(
       clientConfig(nodeProvider, { serverName: 'localhost', ...options.client }),
       options.clientAnswer ?? PASS,
@@ -196,13 +205,13 @@ export class Pair implements Disposable {
       const out = this.client.connection.takeOutput();
       if (out !== null) {
         this.toServer.push(out.slice());
-        this.#deliver(this.server, out);
+        this.#deliver(this.server, this.#between.toServer?.(out) ?? out);
       }
       this.server.work();
       const back = this.server.connection.takeOutput();
       if (back !== null) {
         this.toClient.push(back.slice());
-        this.#deliver(this.client, back);
+        this.#deliver(this.client, this.#between.toClient?.(back) ?? back);
       }
       if (out === null && back === null) {
         this.client.work();

@@ -118,8 +118,10 @@ export function writeClientHello(
     note(ExtensionType.server_name);
   }
   if (tls12) {
-    writeEmptyExtension(writer, ExtensionType.extended_master_secret);
-    note(ExtensionType.extended_master_secret);
+    if (config.extendedMasterSecret) {
+      writeEmptyExtension(writer, ExtensionType.extended_master_secret);
+      note(ExtensionType.extended_master_secret);
+    }
     writeRenegotiationInfo(writer, new Uint8Array(0));
     note(ExtensionType.renegotiation_info);
   }

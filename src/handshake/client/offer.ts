@@ -7,7 +7,7 @@ import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { isPeerValid } from '../shared/certificates.ts';
-import { MAX_TICKET_LIFETIME_SEC } from '../shared/sessions.ts';
+import { hasExtendedMasterSecret, MAX_TICKET_LIFETIME_SEC } from '../shared/sessions.ts';
 
 /** Null: the session may be offered. `unbound` is left to the caller, who can have the peer checked again. */
 export function whyNotOffer(host: Host<ClientConfig>, session: SessionCore): ResumptionReason | null {
@@ -31,6 +31,11 @@ export function whyNotOffer(host: Host<ClientConfig>, session: SessionCore): Res
     if (!config.cipherSuites.includes(body.cipher)) return 'other-cipher';
     if (body.length(Field.ticket) > 0 && !config.tickets && body.length(Field.id) === 0) {
       return 'resumption-disabled';
+    }
+    // What the server must answer otherwise than the session had it, or refuse, is not offered (RFC 7627, 5.3).
+    const extended = hasExtendedMasterSecret(session);
+    if (extended ? !config.extendedMasterSecret : config.requireExtendedMasterSecret) {
+      return 'extended-master-secret';
     }
   }
   return whyNotBound(config, body, nowMs);

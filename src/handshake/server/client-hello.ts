@@ -39,6 +39,7 @@ export interface ClientRequest {
   readonly recordSizeLimit: number | null;
   /** TLS 1.2's ticket: empty to ask for one, null when the extension is not there. */
   readonly ticket: Uint8Array | null;
+  /** The client offers it, and it is spoken here. */
   readonly extendedMasterSecret: boolean;
   readonly secureRenegotiation: boolean;
 }
@@ -85,7 +86,7 @@ export function readRequest(message: Uint8Array, config: ServerConfig): ClientRe
   };
   return version === ProtocolVersion.TLS1_3
     ? { ...common, ...read13(hello, copy), ...NOT_12 }
-    : { ...common, ...NOT_13, ...read12(hello) };
+    : { ...common, ...NOT_13, ...read12(hello, config) };
 }
 
 const NOT_13 = { keyShares: null, pskModes: null, psks: null, earlyData: false } as const;
@@ -133,6 +134,7 @@ function readCompression(body: Uint8Array): number[] {
 
 function read12(
   hello: ClientHello,
+  config: ServerConfig,
 ): Pick<ClientRequest, 'ticket' | 'extendedMasterSecret' | 'secureRenegotiation'> {
   const { extensions } = hello;
   const ems = extensions.get(ExtensionType.extended_master_secret);
@@ -144,7 +146,7 @@ function read12(
   }
   return {
     ticket: extensions.get(ExtensionType.session_ticket) ?? null,
-    extendedMasterSecret: ems !== undefined,
+    extendedMasterSecret: ems !== undefined && config.extendedMasterSecret,
     secureRenegotiation: renegotiation !== undefined || hello.cipherSuites.includes(RENEGOTIATION_SCSV),
   };
 }
