@@ -4,7 +4,7 @@ import { nodeProvider } from '../../src/crypto/node/index.ts';
 import type { Credential } from '../../src/handshake/config.ts';
 import { Field } from '../../src/session/body.ts';
 import { toHex } from '../../src/util/bytes.ts';
-import { TlsAlertError, UsageError } from '../../src/util/errors.ts';
+import { UsageError } from '../../src/util/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/util/limits.ts';
 import { Alert, NamedGroup, ProtocolVersion } from '../../src/util/registries.ts';
 import { ExtensionType, HandshakeType } from '../../src/wire/numbers.ts';
@@ -21,21 +21,15 @@ import {
   USUAL,
 } from '../support/engine-pair.ts';
 import { openProvider } from '../support/open-provider.ts';
+import { fault, only12 } from '../support/tls12.ts';
 import { helloExtensions, readMessages, readRecords } from '../support/wire.ts';
 
-const only12 = { minVersion: ProtocolVersion.TLS1_2, maxVersion: ProtocolVersion.TLS1_2 };
 const credential = await engineCredential();
 const rsa = await engineCredential('rsa2048');
 
 const SUITES = [0xc02b, 0xc02c, 0xcca9, 0xc02f, 0xc030, 0xcca8];
 const ECDSA_SUITES = [0xc02b, 0xc02c, 0xcca9];
 const CURVES = [NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1];
-
-function fault(error: Error | null): { alert: number; reason: string | null; origin: string } | null {
-  return error instanceof TlsAlertError
-    ? { alert: error.alert, reason: error.reason, origin: error.origin }
-    : null;
-}
 
 /** A credential of any kind of key, signed by itself: the job that would judge it says yes. */
 function selfSigned(kind: KeyKind): Credential {
