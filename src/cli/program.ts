@@ -1,5 +1,6 @@
 /** The command line: every command registers itself here. */
 import { Command, CommanderError } from 'commander';
+import { registerDemo } from './demo-command.ts';
 import { registerInspect } from './inspect.ts';
 import { CliError, type CliIo, type ExitCode } from './io.ts';
 
@@ -13,6 +14,7 @@ export function createProgram(io: CliIo): Command {
       writeErr: (text) => io.err(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'tlsession: ')),
     });
+  registerDemo(program, io);
   registerInspect(program, io);
   return program;
 }
