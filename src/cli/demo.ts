@@ -121,6 +121,8 @@ class Demo {
   readonly #stockSockets: nodeTls.TLSSocket[] = [];
   readonly #stockReports: EndReport[] = [];
   readonly #failures: Error[] = [];
+  /** Every handle that was taken: what a step that fails leaves over is freed at the end. */
+  readonly #handles: Session[] = [];
   #keyLog: string[] = [];
 
   constructor({ server, warmUps = 30 }: DemoOptions, emit: (step: DemoStep) => void) {
@@ -151,6 +153,7 @@ class Demo {
   }
 
   async close(): Promise<void> {
+    for (const session of this.#handles) session[Symbol.dispose]();
     for (const socket of [...this.#ourSockets, ...this.#stockSockets]) socket.destroy();
     for (const server of [this.#ours, this.#stock]) {
       await new Promise<void>((done) => server.close(() => done()));
@@ -277,6 +280,7 @@ class Demo {
         subject = core;
       }
       sessions.push(session);
+      this.#handles.push(session);
       endWhenDone();
     });
     socket.on('data', (chunk: Buffer) => {
