@@ -200,26 +200,30 @@ export class ResumptionSecret {
 }
 
 /**
- * Without a pre-shared key the early secret is a constant of the hash, and so is the salt that the handshake
- * secret is extracted with. Kept for each provider, as imported keys that nobody destroys.
+ * What depends on the hash alone, kept for each provider as imported keys that nobody destroys: the salt of
+ * zeros that a pre-shared key is extracted with, and, where there is none, the early secret and the salt that
+ * the handshake secret is extracted with.
  */
-interface WithoutPsk {
+interface Constants {
+  readonly zeroSalt: HmacKey;
   readonly early: HmacKey;
   readonly salt: HmacKey;
 }
-const withoutPsk: WeakMap<CryptoProvider, Map<ScheduleHash, WithoutPsk>> = new WeakMap();
+const allConstants: WeakMap<CryptoProvider, Map<ScheduleHash, Constants>> = new WeakMap();
 
-function constantsWithoutPsk(suite: Suite): WithoutPsk {
+function constantsOf(suite: Suite): Constants {
   const { provider, hash } = suite;
-  let byHash = withoutPsk.get(provider);
+  let byHash = allConstants.get(provider);
   if (byHash === undefined) {
     byHash = new Map();
-    withoutPsk.set(provider, byHash);
+    allConstants.set(provider, byHash);
   }
   let constants = byHash.get(hash);
   if (constants === undefined) {
-    const early = take(suite, provider.hmac(hash, zeros(hash), zeros(hash)));
-    constants = { early, salt: derive(suite, early, LABELS.derived, emptyHash(provider, hash), null) };
+    const zeroSalt = provider.hmacKey(hash, zeros(hash));
+    const early = take(suite, zeroSalt.sign(zeros(hash)));
+    const salt = derive(suite, early, LABELS.derived, emptyHash(provider, hash), null);
+    constants = { zeroSalt, early, salt };
     byHash.set(hash, constants);
   }
   return constants;
@@ -228,10 +232,11 @@ function constantsWithoutPsk(suite: Suite): WithoutPsk {
 /** The first stage: what follows from a pre-shared key alone, if there is one. */
 export class EarlySecret {
   readonly #suite: Suite;
-  readonly #shared: WithoutPsk | null;
+  /** Set without a pre-shared key: the state's key is then one of them. */
+  readonly #shared: Constants | null;
   #key: HmacKey | null;
 
-  private constructor(suite: Suite, shared: WithoutPsk | null, key: HmacKey) {
+  private constructor(suite: Suite, shared: Constants | null, key: HmacKey) {
     this.#suite = suite;
     this.#shared = shared;
     this.#key = key;
@@ -245,11 +250,9 @@ export class EarlySecret {
     keyLog: KeyLogSink | null = null,
   ): EarlySecret {
     const suite: Suite = { provider, hash, keyLog };
-    if (psk === null) {
-      const shared = constantsWithoutPsk(suite);
-      return new EarlySecret(suite, shared, shared.early);
-    }
-    return new EarlySecret(suite, null, take(suite, provider.hmac(hash, zeros(hash), psk)));
+    const constants = constantsOf(suite);
+    if (psk === null) return new EarlySecret(suite, constants, constants.early);
+    return new EarlySecret(suite, null, take(suite, constants.zeroSalt.sign(psk)));
   }
 
   /**
