@@ -3,13 +3,13 @@
  *
  * A pattern is the runner's: globs joined by semicolons, matched against whole names (`Resume-*;*Ticket*`).
  * Without one, every test of `tests/bogo/config.json` runs, and the figures must not be worse than those in
- * `tests/bogo/expected.json`; `--update` writes that file. Results go to `.cache/bogo/results.json` (the
+ * `tests/bogo/expected.json`; `--update` writes that file and `docs/bogo.md`. Results go to `.cache/bogo/results.json` (the
  * runner's own format), `.cache/bogo/summary.json` and `.cache/bogo/failures.txt`.
  *
  * BOGO_WORKERS sets how many tests run at once (three a core); BOGO_NO_FORWARD=1 starts a Node a test.
  */
 import { fork, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,7 +19,9 @@ import { buildBogo } from './bogo-build.mjs';
 const home = resolve(import.meta.dirname, '..');
 const suite = join(home, 'tests/bogo');
 const cache = join(home, '.cache/bogo');
+const configFile = join(suite, 'config.json');
 const expectedFile = join(suite, 'expected.json');
+const documentFile = join(home, 'docs/bogo.md');
 /** A worker that says nothing for so long is taken to loop forever. */
 const SILENCE_MS = 20_000;
 const PROGRESS_MS = 10_000;
@@ -30,8 +32,9 @@ const pattern = args.find((arg) => !arg.startsWith('--'));
 const workers = Number(process.env.BOGO_WORKERS ?? 3 * availableParallelism());
 
 /** @typedef {Record<string, string | undefined>} Env */
+/** @typedef {{count: number, reason: string}} Unimplemented */
 /** @typedef {{PASSED: string[], FAILED: string[], UNIMPLEMENTED: string[]}} Outcome */
-/** @typedef {{passed: number, failed: number, unimplemented: number, sessions: number, earlyData: number, unimplementedByFlag: Record<string, number>}} Summary */
+/** @typedef {{passed: number, failed: number, unimplemented: number, sessions: number, earlyData: number, unimplementedByFlag: Record<string, Unimplemented>}} Summary */
 
 const say = (/** @type {string} */ line) => console.log(line);
 
@@ -118,7 +121,7 @@ async function runSuite(runner, resources, shimPath, env) {
   const failures = [];
   const runnerArgs = [
     ...['-shim-path', shimPath],
-    ...['-shim-config', join(suite, 'config.json')],
+    ...['-shim-config', configFile],
     ...['-allow-unimplemented', '-loose-errors', '-pipe'],
     ...['-num-workers', String(workers)],
     // A loaded machine may stop a test for long; a shim that hangs is caught all the same.
@@ -151,17 +154,19 @@ async function runSuite(runner, resources, shimPath, env) {
 
 /** @param {string} file */
 function countFlags(file) {
-  /** @type {Record<string, number>} */
-  const counts = {};
-  for (const flag of readFileSync(file, 'utf8').split('\n')) {
-    if (flag !== '') counts[flag] = (counts[flag] ?? 0) + 1;
+  /** @type {Record<string, Unimplemented>} */
+  const flags = {};
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [flag = '', reason = ''] = line.split('\t');
+    if (flag !== '') flags[flag] = { count: (flags[flag]?.count ?? 0) + 1, reason };
   }
-  return Object.fromEntries(Object.entries(counts).sort(([, a], [, b]) => b - a));
+  const byCount = Object.entries(flags).sort(([f, a], [g, b]) => b.count - a.count || (f < g ? -1 : 1));
+  return Object.fromEntries(byCount);
 }
 
 /**
  * @param {Outcome} outcome
- * @param {Record<string, number>} unimplementedByFlag
+ * @param {Record<string, Unimplemented>} unimplementedByFlag
  * @returns {Summary}
  */
 function summarise(outcome, unimplementedByFlag) {
@@ -189,6 +194,60 @@ function compare(summary) {
     }
   }
   return worse;
+}
+
+/**
+ * The page that says what was reached and what was left out.
+ * @param {Summary} summary
+ */
+function document(summary) {
+  /** @type {Record<string, string>} */
+  const disabled = JSON.parse(readFileSync(configFile, 'utf8')).DisabledTests;
+  /** @type {Map<string, string[]>} */
+  const byReason = new Map();
+  for (const [name, reason] of Object.entries(disabled)) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), `\`${name}\``]);
+  }
+  const row = (/** @type {(string | number)[]} */ ...cells) => `| ${cells.join(' | ')} |`;
+  const flags = Object.entries(summary.unimplementedByFlag);
+  return [
+    "# BoringSSL's protocol suite against this engine",
+    '',
+    'Written by `npm run bogo -- --update`; what the suite is and how it runs: `tests/bogo/README.md`.',
+    '',
+    row('date', 'passed', 'failed', 'unimplemented', 'passed, about sessions', 'passed, EarlyData'),
+    '|---|---|---|---|---|---|',
+    row(
+      new Date().toISOString().slice(0, 10),
+      summary.passed,
+      summary.failed,
+      summary.unimplemented,
+      summary.sessions,
+      summary.earlyData,
+    ),
+    '',
+    'About sessions: the name speaks of resumption, sessions, tickets, PSK, extended master secret or early data.',
+    'A test that expects a failure passes only with the alert that the runner wants to see and, where ours has one',
+    'name for it, for that reason (`ErrorMap` in `tests/bogo/config.json`). In every test the input is overwritten',
+    'after each read, and no session may be left over at the end.',
+    '',
+    '## Answered with "not implemented"',
+    '',
+    'The runner counts a test here when the shim does not do what a flag of it asks for.',
+    '',
+    row('flag', 'tests', 'why'),
+    '|---|---|---|',
+    ...flags.map(([flag, { count, reason }]) => row(`\`${flag}\``, count, reason)),
+    '',
+    '## Not run',
+    '',
+    'Globs over the names of the tests, by reason. An OpenSSL behaviour wins over what BoringSSL expects.',
+    '',
+    row('why', 'tests'),
+    '|---|---|',
+    ...[...byReason].map(([reason, names]) => row(reason, names.join(' '))),
+    '',
+  ].join('\n');
 }
 
 async function main() {
@@ -222,16 +281,24 @@ async function main() {
 
   const summary = summarise(outcome, countFlags(unimplementedFile));
   writeFileSync(join(cache, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  for (const [flag, count] of Object.entries(summary.unimplementedByFlag)) {
+  for (const [flag, { count }] of Object.entries(summary.unimplementedByFlag)) {
     say(`unimplemented: ${flag} ${count}`);
   }
   say(`about sessions ${summary.sessions}, with EarlyData ${summary.earlyData}`);
   say(`${((Date.now() - began) / 1000).toFixed(0)} s`);
   say(line);
+  if (process.env.TLSESSION_COUNTS !== undefined) {
+    const { passed, failed, unimplemented } = summary;
+    appendFileSync(
+      process.env.TLSESSION_COUNTS,
+      `${passed} passed, ${failed} failed, ${unimplemented} skipped\n`,
+    );
+  }
   if (pattern !== undefined) return summary.failed === 0;
   if (update) {
     const { passed, sessions, earlyData } = summary;
     writeFileSync(expectedFile, `${JSON.stringify({ passed, sessions, earlyData }, null, 2)}\n`);
+    writeFileSync(documentFile, document(summary));
   }
   const worse = compare(summary);
   for (const reason of worse) say(`WORSE: ${reason}`);

@@ -235,10 +235,12 @@ export const unimplementedFlags: Readonly<Record<string, string>> = {
 export class Unimplemented extends Error {
   /** The flag, with its value where only that value is not done. */
   readonly flag: string;
+  readonly reason: string;
 
   constructor(flag: string, reason: string) {
     super(`${flag}: ${reason}`);
     this.flag = flag;
+    this.reason = reason;
   }
 }
 

@@ -23,7 +23,7 @@ async function runOnce(argv: readonly string[], io: ShimIo): Promise<number> {
   } catch (error) {
     if (error instanceof Unimplemented) {
       const log = process.env['BOGO_UNIMPLEMENTED'];
-      if (log !== undefined) appendFileSync(log, `${error.flag}\n`);
+      if (log !== undefined) appendFileSync(log, `${error.flag}\t${error.reason}\n`);
       return STATUS_UNIMPLEMENTED;
     }
     io.stderr(`${error instanceof Error ? error.stack : String(error)}\n`);
