@@ -1,0 +1,131 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { nodeProvider } from '../../src/crypto/node/index.ts';
+import { TrustAnchors } from '../../src/pki/anchors.ts';
+import { type PathReason, pathReasons } from '../../src/pki/reason.ts';
+import { validateCertificatePath } from '../../src/pki/validate.ts';
+import { describeWithPeers } from '../support/peer.ts';
+import { pem } from './der.ts';
+import { NOW } from './make.ts';
+import { mutations, openEnds, Random, type RandomPath, randomPath } from './random-paths.ts';
+
+const PATHS = 2000;
+const SEED = 20260115;
+/** At once: one for each core of a small machine, and one that waits. */
+const WORKERS = 3;
+
+/** Where we and OpenSSL may differ, by mutation. There is nothing else. */
+const KNOWN: ReadonlyMap<string, string> = new Map([
+  [
+    'CA for any purpose by anyExtendedKeyUsage',
+    'we accept: RFC 5280, 4.2.1.12 says that the extension then does not restrict; OpenSSL looks for serverAuth alone',
+  ],
+  [
+    'a way that ends at a stranger, first in the bag',
+    'we accept: there is a valid path (6.1); OpenSSL does not come back from the way that it took first',
+  ],
+  [
+    'a wildcard that may stand for an excluded name',
+    'we refuse: *.example.com may be bad.example.com, which is excluded (CVE-2025-61727)',
+  ],
+]);
+
+/** The reasons that `openssl verify` can be asked about. */
+const reasons = [...new Set(mutations.map(([, reason]) => reason))].filter((reason) => reason !== null);
+
+/** The others, which it has no rule for: OCSP answers and TLS features. openssl-ocsp.test.ts asks `openssl ocsp`. */
+const OTHERS: readonly PathReason[] = [
+  'feature-missing',
+  'ocsp-invalid',
+  'ocsp-expired',
+  'ocsp-unknown',
+  'staple-required',
+];
+
+interface Answer {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+function ask(openssl: string, folder: string, id: number, path: RandomPath): Promise<Answer> {
+  const file = (name: string): string => join(folder, `${id}-${name}.pem`);
+  const args = ['verify', '-no-CApath', '-no-CAstore', '-partial_chain', '-auth_level', '2'];
+  args.push('-purpose', 'sslserver', '-attime', String(NOW / 1000));
+  writeFileSync(file('ca'), path.anchors.map((der) => pem(der)).join(''));
+  args.push('-CAfile', file('ca'));
+  if (path.bag.length > 0) {
+    writeFileSync(file('bag'), path.bag.map((der) => pem(der)).join(''));
+    args.push('-untrusted', file('bag'));
+  }
+  if (path.crls.length > 0) {
+    writeFileSync(file('crl'), path.crls.map((der) => pem(der, 'X509 CRL')).join(''));
+    args.push('-CRLfile', file('crl'));
+  }
+  writeFileSync(file('leaf'), pem(path.leaf));
+  return new Promise((done) => {
+    execFile(
+      openssl,
+      [...args, ...path.args, file('leaf')],
+      { encoding: 'utf8' },
+      (error, stdout, stderr) => {
+        done({ ok: error === null, text: `${stdout}${stderr}`.replaceAll(/\s+/g, ' ').slice(0, 300) });
+      },
+    );
+  });
+}
+
+it('breaks paths for every reason that openssl verify knows', () => {
+  expect([...reasons, ...OTHERS].sort()).toEqual([...pathReasons].sort());
+});
+
+describeWithPeers(['openssl'], 'openssl verify', ({ openssl }) => {
+  it(`agrees on ${PATHS} random paths`, async () => {
+    const random = new Random(SEED);
+    let turn = 0;
+    const paths = Array.from({ length: PATHS }, (_, i) => {
+      if (i % 200 === 0) return randomPath(random, random.pick(openEnds));
+      if (i % 5 > 2) return randomPath(random, null);
+      // Every reason in turn, so that none is rare.
+      const reason = reasons[turn++ % reasons.length];
+      return randomPath(random, random.pick(mutations.filter((mutation) => mutation[1] === reason)));
+    });
+    const folder = mkdtempSync(join(tmpdir(), 'tlsession-verify-'));
+    const hits = new Map<PathReason, number>();
+    const disagreements: string[] = [];
+    const surprises: string[] = [];
+    let invalid = 0;
+    try {
+      let next = 0;
+      const work = async (): Promise<void> => {
+        for (let id = next++; id < paths.length; id = next++) {
+          const path = paths[id] as RandomPath;
+          const anchors = TrustAnchors.from(path.anchors);
+          const ours = validateCertificatePath({ provider: nodeProvider, anchors, ...path.options });
+          const theirs = await ask(openssl, folder, id, path);
+          if (!ours.ok) {
+            invalid++;
+            hits.set(ours.reason, (hits.get(ours.reason) ?? 0) + 1);
+          }
+          const said = ours.ok ? 'accepted' : `${ours.reason}: ${ours.message}`;
+          if (ours.ok !== theirs.ok) {
+            const line = `${path.title}\n  ours: ${said}\n  openssl: ${theirs.text}`;
+            if (KNOWN.has(path.mutation)) disagreements.push(line);
+            else surprises.push(line);
+          } else if (path.expected !== undefined && (ours.ok ? null : ours.reason) !== path.expected) {
+            surprises.push(`${path.title}\n  ours: ${said}\n  meant: ${path.expected}`);
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: WORKERS }, work));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    expect(surprises).toEqual([]);
+    expect(disagreements.length).toBeLessThanOrEqual(PATHS / 100);
+    expect(invalid).toBeGreaterThanOrEqual(PATHS / 2);
+    expect(reasons.filter((reason) => (hits.get(reason) ?? 0) < 20)).toEqual([]);
+  }, 300_000);
+});
