@@ -18,6 +18,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
     about: 'the node provider beside node:crypto',
     load: async () => (await import('./crypto.ts')).run,
   },
+  pki: {
+    about: 'certificate paths beside their signatures and pkijs',
+    load: async () => (await import('./pki.ts')).pki,
+  },
 };
 
 const usage = `npm run bench -- NAME… [options]

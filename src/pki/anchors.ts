@@ -8,6 +8,7 @@ import { DecodeError, UsageError } from '../util/errors.ts';
 import { type CertificateKey, readKey } from './algorithm.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { decodeNameConstraints, type NameConstraints } from './extensions.ts';
+import type { Fault } from './fault.ts';
 import { DistinguishedName } from './name.ts';
 import { decodePem } from './pem.ts';
 
@@ -46,6 +47,7 @@ export class TrustAnchor {
   /** Of the caller's; those in the certificate stay there. */
   readonly nameConstraints: NameConstraints | null;
   #key: CertificateKey | string | null = null;
+  #judged: { purpose: string; profile: string; algorithms: object; problem: Fault | null } | null = null;
   #publicKey: { provider: Pick<CryptoProvider, 'importPublicKey'>; key: PublicKey | null } | null = null;
 
   constructor(input: TrustAnchorInput) {
@@ -71,6 +73,27 @@ export class TrustAnchor {
   get key(): CertificateKey | string {
     this.#key ??= readKey(this.spki);
     return this.#key;
+  }
+
+  /**
+   * What `judge` says of the anchor by itself, remembered for the last context: its answer may depend on
+   * nothing else of it than the purpose, the profile and the algorithms.
+   */
+  judged(
+    context: { readonly purpose: string; readonly profile: string; readonly algorithms: object },
+    judge: () => Fault | null,
+  ): Fault | null {
+    const last = this.#judged;
+    if (
+      last === null ||
+      last.purpose !== context.purpose ||
+      last.profile !== context.profile ||
+      last.algorithms !== context.algorithms
+    ) {
+      const { purpose, profile, algorithms } = context;
+      this.#judged = { purpose, profile, algorithms, problem: judge() };
+    }
+    return this.#judged?.problem ?? null;
   }
 
   /** The key as the provider has it, imported once; null when the provider cannot use it. */

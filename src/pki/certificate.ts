@@ -19,6 +19,7 @@
  */
 import { contextConstructed, contextPrimitive, DerReader, DerTag } from '../util/der.ts';
 import { DecodeError } from '../util/errors.ts';
+import { type CertificateKey, readKey } from './algorithm.ts';
 import {
   type AuthorityKeyIdentifier,
   type BasicConstraints,
@@ -128,6 +129,7 @@ export class Certificate {
   #authorityKeyIdentifier: Lazy<AuthorityKeyIdentifier | null> = UNREAD;
   #subjectAltNames: Lazy<readonly GeneralName[] | null> = UNREAD;
   #nameConstraints: Lazy<NameConstraints | null> = UNREAD;
+  #key: CertificateKey | string | null = null;
   #selfIssued: boolean | null = null;
 
   /** Use {@link parseCertificate}. */
@@ -136,12 +138,13 @@ export class Certificate {
     const certificate = outer.readSequence();
     outer.end();
     this.der = der;
-    this.tbs = certificate.readElement(DerTag.sequence);
+    const start = certificate.at;
+    const tbs = certificate.readSequence();
+    this.tbs = der.subarray(start, certificate.at);
     this.signatureAlgorithm = certificate.readElement(DerTag.sequence);
     this.signature = certificate.readBitString();
     certificate.end();
 
-    const tbs = new DerReader(this.tbs).readSequence();
     const version = tbs.readOptional(contextConstructed(0));
     if (version === null) {
       this.version = 1;
@@ -213,6 +216,12 @@ export class Certificate {
   /** Whether both dates are in the form that RFC 5280 prescribes for their year. */
   get hasCanonicalDates(): boolean {
     return this.#validityDates.notBefore.canonical && this.#validityDates.notAfter.canonical;
+  }
+
+  /** The kind of key, or why it is of none that is known. */
+  get key(): CertificateKey | string {
+    this.#key ??= readKey(this.spki);
+    return this.#key;
   }
 
   /** The frame of all extensions; their values are not decoded. */

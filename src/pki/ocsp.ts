@@ -20,6 +20,7 @@ import type { TrustAnchor } from './anchors.ts';
 import { type Certificate, type Extensions, parseCertificate, readExtensions } from './certificate.ts';
 import { KeyUsage } from './extensions.ts';
 import { type Fault, fault } from './fault.ts';
+import { guarded } from './guarded.ts';
 import { DistinguishedName } from './name.ts';
 import { oidFromText, oidKey, oidText, PurposeOid } from './oid.ts';
 import { CertificateError, type PathReason } from './reason.ts';
@@ -28,7 +29,6 @@ import {
   checkDates,
   checkKey,
   checkSignatureAlgorithm,
-  guarded,
   type RuleContext,
 } from './rules.ts';
 import type { PathProvider, SignatureChecker } from './signatures.ts';
@@ -368,7 +368,7 @@ function checkDelegate(
         delegate.innerSignatureAlgorithm,
         context.algorithms,
       ) ??
-      checkKey(delegate.spki, context.algorithms) ??
+      checkKey(delegate.key, context.algorithms) ??
       checkCriticalExtensions(delegate) ??
       signatures.check(delegate, issuer)
     );

@@ -5,8 +5,15 @@
 import { latin1 } from '../util/bytes.ts';
 import { oidToText } from '../util/der.ts';
 
+/** The keys of 2.5.29.0 to 2.5.29.127, which most extensions have: made once. */
+const CERTIFICATE_EXTENSIONS = Array.from({ length: 128 }, (_, i) => String.fromCharCode(0x55, 0x1d, i));
+
 /** The key of an identifier's contents octets. */
 export function oidKey(contents: Uint8Array): string {
+  if (contents.length === 3 && contents[0] === 0x55 && contents[1] === 0x1d) {
+    const known = CERTIFICATE_EXTENSIONS[contents[2] as number];
+    if (known !== undefined) return known;
+  }
   return latin1(contents);
 }
 

@@ -8,11 +8,12 @@ import type { BudgetMeter } from './budget.ts';
 import { type Certificate, decodeValue } from './certificate.ts';
 import { decodeTlsFeature } from './extensions.ts';
 import { type Fault, fault, lapse } from './fault.ts';
+import { guarded } from './guarded.ts';
 import { NameConstraintState } from './name-constraints.ts';
 import { ExtensionOid } from './oid.ts';
-import { type PolicyOptions, PolicyState } from './policies.ts';
+import { type PolicyOptions, PolicyState, policiesMatter } from './policies.ts';
 import type { Profile } from './relaxations.ts';
-import { checkAnchor, checkKey, guarded, type RuleContext } from './rules.ts';
+import { checkAnchor, checkDates, checkKey, type RuleContext } from './rules.ts';
 
 export interface PathRuleOptions extends RuleContext {
   readonly checkAnchorDates: boolean;
@@ -39,13 +40,15 @@ export function checkPath(
     const { purpose, profile } = options;
     const certificate = anchor.certificate;
     if (certificate !== null) {
-      const unfit = checkAnchor(certificate, options, options.checkAnchorDates);
+      const unfit =
+        anchor.judged(options, () => checkAnchor(certificate, options)) ??
+        (options.checkAnchorDates ? checkDates(certificate, options.atMs) : null);
       if (unfit !== null) return unfit;
     }
     if (anchor.purposes?.includes(purpose) === false) {
       return fault('extended-key-usage', `the anchor is not trusted for TLS ${purpose}s`);
     }
-    const refused = checkKey(anchor.spki, options.algorithms);
+    const refused = checkKey(anchor.key, options.algorithms);
     if (refused !== null) return refused;
 
     const names = new NameConstraintState(profile, options.meter);
@@ -53,7 +56,9 @@ export function checkPath(
       const bad = constraints == null ? null : names.add(constraints);
       if (bad !== null) return bad;
     }
-    const policies = new PolicyState(path.length, options.policies, certificate, options.meter);
+    const policies = policiesMatter(path, certificate, options.policies)
+      ? new PolicyState(path.length, options.policies, certificate, options.meter)
+      : null;
     let room = Math.min(
       path.length,
       certificate?.basicConstraints?.pathLength ?? path.length,
@@ -66,7 +71,7 @@ export function checkPath(
       const isLeaf = depth === 0;
       const bad =
         (isLeaf || !current.isSelfIssued ? names.check(current, isLeaf ? options.commonName : null) : null) ??
-        policies.next(current, isLeaf) ??
+        policies?.next(current, isLeaf) ??
         (issuer === null ? null : checkFeatures(issuer, current));
       if (bad !== null) return bad;
       if (isLeaf) break;

@@ -23,6 +23,22 @@ export interface PolicyOptions {
   readonly inhibitAny?: boolean;
 }
 
+/**
+ * Whether policies can refuse a path at all: only where an explicit one is demanded, by the caller or by a
+ * certificate, or where a mapping might be malformed. Almost no path is concerned.
+ */
+export function policiesMatter(
+  path: readonly Certificate[],
+  anchor: Certificate | null,
+  options: PolicyOptions,
+): boolean {
+  if (options.requireExplicit === true) return true;
+  const concerns = (certificate: Certificate): boolean =>
+    certificate.extension(ExtensionOid.policyConstraints) !== undefined ||
+    certificate.extension(ExtensionOid.policyMappings) !== undefined;
+  return path.some(concerns) || (anchor !== null && concerns(anchor));
+}
+
 /** A policy at one level: the expected policies of the level above that lead to it. */
 interface Node {
   /** Policies of the level above, as their own level names them; anyPolicy's child is reached by anyPolicy. */

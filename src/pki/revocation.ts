@@ -6,10 +6,11 @@ import { numberAtLeast, type RevocationList, type RevocationLists } from './crl.
 import { decodeCrlDistributionPoints, decodeTlsFeature, KeyUsage } from './extensions.ts';
 import { type Fault, fault, lapse } from './fault.ts';
 import type { GeneralName } from './general-name.ts';
+import { guarded } from './guarded.ts';
 import { checkOcsp } from './ocsp.ts';
 import { ExtensionOid } from './oid.ts';
 import type { PlacedFault } from './path-rules.ts';
-import { checkSignatureAlgorithm, guarded, type RuleContext } from './rules.ts';
+import { checkSignatureAlgorithm, type RuleContext } from './rules.ts';
 import type { PathProvider, SignatureChecker } from './signatures.ts';
 import { timeText } from './time.ts';
 

@@ -3,24 +3,21 @@
  * here is decided without a signature.
  */
 import { equalBytes } from '../util/bytes.ts';
-import { DecodeError } from '../util/errors.ts';
-import { type AlgorithmPolicy, readKey, readSignatureAlgorithm, refuseKey } from './algorithm.ts';
+import { type AlgorithmPolicy, type CertificateKey, readSignatureAlgorithm, refuseKey } from './algorithm.ts';
 import { type Certificate, decodeValue } from './certificate.ts';
 import {
-  checkInfoAccess,
   decodeCertificatePolicies,
   decodeCrlDistributionPoints,
   decodeInhibitAnyPolicy,
   decodePolicyConstraints,
   decodePolicyMappings,
-  decodeStrictKeyUsage,
   decodeTlsFeature,
   KeyUsage,
 } from './extensions.ts';
-import { type Fault, fault, lapse } from './fault.ts';
-import { isWellFormedName } from './name-constraints.ts';
+import { type Fault, fault } from './fault.ts';
+import { guarded } from './guarded.ts';
 import { ExtensionOid, oidText, PurposeOid } from './oid.ts';
-import { CertificateError } from './reason.ts';
+import { checkOwnKeyIdentifier, checkProfile } from './profile-rules.ts';
 import type { Profile } from './relaxations.ts';
 import { timeText } from './time.ts';
 
@@ -51,26 +48,6 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXT.tlsFeature,
 ]);
 
-/** Runs the checks in order and stops at the first fault. What cannot be decoded becomes a fault too. */
-function first(...checks: readonly (() => Fault | null)[]): Fault | null {
-  for (const check of checks) {
-    const problem = guarded(check);
-    if (problem !== null) return problem;
-  }
-  return null;
-}
-
-/** Runs a check; what it cannot decode becomes its fault. */
-export function guarded(check: () => Fault | null): Fault | null {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof CertificateError) return fault(error.reason, error.message);
-    if (error instanceof DecodeError) return fault('malformed-certificate', error.message);
-    throw error;
-  }
-}
-
 /** 4.2: no critical extension that is not understood. */
 export function checkCriticalExtensions(certificate: Certificate): Fault | null {
   for (const { oid, critical } of certificate.extensions.byOid.values()) {
@@ -97,8 +74,7 @@ export function checkDates(certificate: Certificate, atMs: number): Fault | null
 }
 
 /** A key's kind and size by the policy. */
-export function checkKey(spki: Uint8Array, allowed: AlgorithmPolicy): Fault | null {
-  const key = readKey(spki);
+export function checkKey(key: CertificateKey | string, allowed: AlgorithmPolicy): Fault | null {
   const refused = typeof key === 'string' ? key : refuseKey(key, allowed);
   return refused === null ? null : fault('key-not-allowed', refused);
 }
@@ -119,9 +95,9 @@ export function checkSignatureAlgorithm(
 }
 
 function checkAlgorithms(certificate: Certificate, allowed: AlgorithmPolicy): Fault | null {
-  const { signatureAlgorithm, innerSignatureAlgorithm, spki } = certificate;
+  const { signatureAlgorithm, innerSignatureAlgorithm, key } = certificate;
   return (
-    checkSignatureAlgorithm(signatureAlgorithm, innerSignatureAlgorithm, allowed) ?? checkKey(spki, allowed)
+    checkSignatureAlgorithm(signatureAlgorithm, innerSignatureAlgorithm, allowed) ?? checkKey(key, allowed)
   );
 }
 
@@ -133,6 +109,15 @@ function checkNames(certificate: Certificate): Fault | null {
   return null;
 }
 
+/** Extensions whose values are read where they are used; a malformed one is found wherever it stands. */
+const USED: readonly (readonly [oid: string, decode: (value: Uint8Array) => unknown])[] = [
+  [EXT.certificatePolicies, decodeCertificatePolicies],
+  [EXT.policyConstraints, decodePolicyConstraints],
+  [EXT.policyMappings, decodePolicyMappings],
+  [EXT.inhibitAnyPolicy, decodeInhibitAnyPolicy],
+  [EXT.tlsFeature, decodeTlsFeature],
+];
+
 /** Decodes what a path may depend on, so that a malformed extension is found wherever it stands. */
 function decodeUsed(certificate: Certificate): Fault | null {
   void certificate.basicConstraints;
@@ -140,158 +125,12 @@ function decodeUsed(certificate: Certificate): Fault | null {
   void certificate.extendedKeyUsage;
   void certificate.subjectAltNames;
   void certificate.nameConstraints;
-  const decoders: [string, (value: Uint8Array) => unknown][] = [
-    [EXT.certificatePolicies, decodeCertificatePolicies],
-    [EXT.policyConstraints, decodePolicyConstraints],
-    [EXT.policyMappings, decodePolicyMappings],
-    [EXT.inhibitAnyPolicy, decodeInhibitAnyPolicy],
-    [EXT.tlsFeature, decodeTlsFeature],
-  ];
-  for (const [oid, decode] of decoders) {
+  for (const [oid, decode] of USED) {
     const extension = certificate.extension(oid);
     if (extension !== undefined) decodeValue(extension, decode);
   }
   const points = certificate.extension(EXT.crlDistributionPoints);
   if (points?.critical === true) decodeValue(points, decodeCrlDistributionPoints);
-  return null;
-}
-
-/** The MUSTs of section 4 that `compatible` tolerates, for a certificate in any place. */
-function profileRules(certificate: Certificate, profile: Profile): Fault | null {
-  if (profile === 'compatible') return null;
-  const strict = (broken: boolean, relaxation: Parameters<typeof lapse>[1], message: string): Fault | null =>
-    broken ? lapse(profile, relaxation, message) : null;
-  const serial = certificate.serialNumber;
-  const zero = serial.every((byte) => byte === 0);
-  const ca = certificate.isCa;
-  const extensions = certificate.extensions;
-  const critical = (oid: string): boolean | undefined => extensions.byOid.get(oid)?.critical;
-  const usage = certificate.keyUsage;
-  const signsCertificates = usage === null || (usage & KeyUsage.keyCertSign) !== 0;
-  const constraints = certificate.basicConstraints;
-  return first(
-    () =>
-      strict(certificate.version !== 3, 'version-1-leaf', `a certificate of version ${certificate.version}`),
-    () =>
-      strict(
-        zero || ((serial[0] as number) & 0x80) !== 0,
-        'serial-number',
-        'the serial number is not greater than zero',
-      ),
-    () => strict(serial.length > 20, 'serial-number', 'the serial number is longer than 20 bytes'),
-    () => strict(!certificate.hasCanonicalDates, 'date-form', 'a date in the wrong form for its year'),
-    () =>
-      strict(
-        extensions.explicitDefault || certificate.explicitVersion || constraints?.explicitDefault === true,
-        'explicit-default',
-        'a default value is written out',
-      ),
-    () =>
-      strict(
-        !certificate.subject.isOrdered || !certificate.issuer.isOrdered,
-        'unsorted-name-part',
-        'a multi-valued name part is not sorted',
-      ),
-    () => strict(certificate.hasUniqueIds, 'unique-identifiers', 'there are unique identifiers'),
-    () => keyIdentifiers(certificate, profile),
-    () => strict(usage === 0, 'key-usage-without-bits', 'a key usage without a bit'),
-    () => keyUsageForm(certificate, profile),
-    () =>
-      strict(
-        usage !== null && signsCertificates && !ca,
-        'key-cert-sign-without-ca',
-        'keyCertSign in a certificate that is no CA',
-      ),
-    () =>
-      strict(
-        (ca && !signsCertificates) || (constraints?.pathLength != null && !(ca && signsCertificates)),
-        'ca-without-key-cert-sign',
-        'a CA, or a path length, without keyCertSign',
-      ),
-    () =>
-      strict(
-        ca && critical(EXT.basicConstraints) === false,
-        'basic-constraints-not-critical',
-        'basic constraints of a CA are not critical',
-      ),
-    () =>
-      strict(
-        critical(EXT.nameConstraints) === false,
-        'name-constraints-not-critical',
-        'name constraints are not critical',
-      ),
-    () =>
-      strict(
-        critical(EXT.nameConstraints) !== undefined && !ca,
-        'name-constraints-in-leaf',
-        'name constraints in a certificate that is no CA',
-      ),
-    () =>
-      strict(
-        critical(EXT.policyConstraints) === false || critical(EXT.inhibitAnyPolicy) === false,
-        'policy-extensions-not-critical',
-        'policy constraints or inhibitAnyPolicy are not critical',
-      ),
-    () =>
-      strict(
-        certificate.subject.isEmpty && critical(EXT.subjectAltName) !== true,
-        'subject-alt-name-not-critical',
-        'the subject is empty and the alternative names are not critical',
-      ),
-    () => {
-      const odd = certificate.subjectAltNames?.find((name) => !isWellFormedName(name));
-      return strict(
-        odd !== undefined,
-        'alternative-name-syntax',
-        'an alternative name breaks the syntax of its type',
-      );
-    },
-    () => unusedExtensions(certificate),
-  );
-}
-
-function keyUsageForm(certificate: Certificate, profile: Profile): Fault | null {
-  const extension = certificate.extension(EXT.keyUsage);
-  if (extension === undefined) return null;
-  const malformed = guarded(() => {
-    decodeValue(extension, decodeStrictKeyUsage);
-    return null;
-  });
-  return malformed && lapse(profile, 'key-usage-trailing-zeros', malformed.message);
-}
-
-/** 4.2.1.1 and 4.2.1.2. A self-issued certificate may lack the authority's identifier. */
-function keyIdentifiers(certificate: Certificate, profile: Profile): Fault | null {
-  if (certificate.isCa && certificate.subjectKeyIdentifier === null) {
-    return lapse(profile, 'subject-key-identifier', 'a CA without a subject key identifier');
-  }
-  const authority = certificate.authorityKeyIdentifier;
-  if (authority === null) {
-    if (certificate.isSelfIssued) return null;
-    return lapse(profile, 'authority-key-identifier', 'no authority key identifier');
-  }
-  if (authority.keyIdentifier === null) {
-    return lapse(profile, 'authority-key-identifier', 'an authority key identifier without the identifier');
-  }
-  if ((authority.issuer === null) !== (authority.serialNumber === null)) {
-    return lapse(
-      profile,
-      'authority-key-identifier',
-      'an authority key identifier with only one of issuer and serial number',
-    );
-  }
-  return null;
-}
-
-function unusedExtensions(certificate: Certificate): Fault | null {
-  for (const [oid, decode] of [
-    [EXT.authorityInfoAccess, checkInfoAccess],
-    [EXT.subjectInfoAccess, checkInfoAccess],
-    [EXT.crlDistributionPoints, decodeCrlDistributionPoints],
-  ] as const) {
-    const extension = certificate.extension(oid);
-    if (extension !== undefined) decodeValue<unknown>(extension, decode);
-  }
   return null;
 }
 
@@ -323,83 +162,73 @@ function issuerRights(certificate: Certificate): Fault | null {
 /** A certificate between leaf and anchor. */
 export function checkIntermediate(certificate: Certificate, context: RuleContext): Fault | null {
   const { purpose, atMs, profile } = context;
-  return first(
-    () => checkNames(certificate),
-    () => (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null),
-    () => checkDates(certificate, atMs),
+  return guarded(
     () =>
-      certificate.version === 3
+      checkNames(certificate) ??
+      (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null) ??
+      checkDates(certificate, atMs) ??
+      (certificate.version === 3
         ? null
-        : fault('unsupported-version', `an issuer with a certificate of version ${certificate.version}`),
-    () => checkCriticalExtensions(certificate),
-    () => issuerRights(certificate),
-    () => issuerPurpose(certificate, purpose),
-    () => decodeUsed(certificate),
-    () => checkAlgorithms(certificate, context.algorithms),
-    () => profileRules(certificate, profile),
+        : fault('unsupported-version', `an issuer with a certificate of version ${certificate.version}`)) ??
+      checkCriticalExtensions(certificate) ??
+      issuerRights(certificate) ??
+      issuerPurpose(certificate, purpose) ??
+      decodeUsed(certificate) ??
+      checkAlgorithms(certificate, context.algorithms) ??
+      (profile === 'compatible' ? null : checkProfile(certificate)),
   );
 }
 
 /** The end of the path. `keyUsage` are the bits that the key must have when it has any said of it. */
 export function checkLeaf(certificate: Certificate, context: RuleContext, keyUsage: number): Fault | null {
   const { purpose, atMs, profile } = context;
-  return first(
-    () => checkNames(certificate),
-    () => checkDates(certificate, atMs),
-    () => checkCriticalExtensions(certificate),
-    () => {
-      const usage = certificate.keyUsage;
-      if (usage === null || (usage & keyUsage) === keyUsage) return null;
-      return fault('key-usage', 'the key usage leaves out what the protocol needs');
-    },
-    () => {
-      // RFC 5280, 4.2.1.12 lets an application refuse anyExtendedKeyUsage alone; OpenSSL does, and so TLS peers expect.
-      const usages = certificate.extendedKeyUsage;
-      if (usages === null) return null;
-      if (usages.includes(purpose === 'server' ? PurposeOid.serverAuth : PurposeOid.clientAuth)) return null;
-      return fault('extended-key-usage', `the extended key usage leaves out TLS ${purpose}s`);
-    },
-    () => decodeUsed(certificate),
-    () => checkAlgorithms(certificate, context.algorithms),
-    () => profileRules(certificate, profile),
+  return guarded(
+    () =>
+      checkNames(certificate) ??
+      checkDates(certificate, atMs) ??
+      checkCriticalExtensions(certificate) ??
+      leafUsage(certificate, keyUsage) ??
+      leafPurpose(certificate, purpose) ??
+      decodeUsed(certificate) ??
+      checkAlgorithms(certificate, context.algorithms) ??
+      (profile === 'compatible' ? null : checkProfile(certificate)),
   );
+}
+
+function leafUsage(certificate: Certificate, wanted: number): Fault | null {
+  const usage = certificate.keyUsage;
+  if (usage === null || (usage & wanted) === wanted) return null;
+  return fault('key-usage', 'the key usage leaves out what the protocol needs');
+}
+
+function leafPurpose(certificate: Certificate, purpose: Purpose): Fault | null {
+  // RFC 5280, 4.2.1.12 lets an application refuse anyExtendedKeyUsage alone; OpenSSL does, and so TLS peers expect.
+  const usages = certificate.extendedKeyUsage;
+  if (usages === null) return null;
+  if (usages.includes(purpose === 'server' ? PurposeOid.serverAuth : PurposeOid.clientAuth)) return null;
+  return fault('extended-key-usage', `the extended key usage leaves out TLS ${purpose}s`);
 }
 
 /**
  * An anchor's certificate as the issuer of a path: its constraints alone, and under `rfc5280` all that any
- * other CA certificate must be.
+ * other CA certificate must be, but for its dates.
  */
-export function checkAnchor(
-  certificate: Certificate,
-  context: RuleContext,
-  checkAnchorDates: boolean,
-): Fault | null {
-  const { purpose, atMs, profile } = context;
-  return first(
-    () => (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null),
-    // A critical extension that is not understood may be a constraint.
-    () => checkCriticalExtensions(certificate),
-    // Version 1 has no way to say what a key is for.
-    () => (certificate.version === 3 ? issuerRights(certificate) : null),
-    () => issuerPurpose(certificate, purpose),
-    () => decodeUsed(certificate),
-    () => (checkAnchorDates ? checkDates(certificate, atMs) : null),
-    () => {
-      if (profile === 'compatible') return null;
-      return first(
-        () => checkNames(certificate),
-        () => checkAlgorithms(certificate, context.algorithms),
-        () => profileRules(certificate, profile),
-        () => anchorKeyIdentifiers(certificate),
-      );
-    },
+export function checkAnchor(certificate: Certificate, context: RuleContext): Fault | null {
+  const { purpose, profile } = context;
+  return guarded(
+    () =>
+      (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null) ??
+      // A critical extension that is not understood may be a constraint.
+      checkCriticalExtensions(certificate) ??
+      // Version 1 has no way to say what a key is for.
+      (certificate.version === 3 ? issuerRights(certificate) : null) ??
+      issuerPurpose(certificate, purpose) ??
+      decodeUsed(certificate) ??
+      (profile === 'compatible'
+        ? null
+        : (checkNames(certificate) ??
+          checkAlgorithms(certificate, context.algorithms) ??
+          checkProfile(certificate) ??
+          checkOwnKeyIdentifier(certificate))),
   );
-}
-
-/** 4.2.1.1: what signed a self-signed certificate is its own key. */
-function anchorKeyIdentifiers(certificate: Certificate): Fault | null {
-  const claimed = certificate.authorityKeyIdentifier?.keyIdentifier ?? null;
-  const own = certificate.subjectKeyIdentifier;
-  if (!certificate.isSelfIssued || claimed === null || own === null || equalBytes(claimed, own)) return null;
-  return lapse('rfc5280', 'key-identifier-mismatch', 'a root whose authority key identifier is not its own');
 }

@@ -11,7 +11,8 @@ import { type Budget, BudgetExceeded, BudgetMeter, defaultBudget } from './budge
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { KeyUsage } from './extensions.ts';
 import { type Fault, fault } from './fault.ts';
-import { checkKeyIdentifiers, checkPath, type PlacedFault } from './path-rules.ts';
+import { guarded } from './guarded.ts';
+import { checkKeyIdentifiers, checkPath, type PathRuleOptions, type PlacedFault } from './path-rules.ts';
 import { failureFor, nodeCodeFor, type PathReason, pathReasonText } from './reason.ts';
 import type { Relaxation } from './relaxations.ts';
 import {
@@ -23,7 +24,7 @@ import {
   type PathResult,
 } from './result.ts';
 import { checkRevocation, type RevocationOutcome } from './revocation.ts';
-import { checkIntermediate, checkLeaf, guarded, type RuleContext } from './rules.ts';
+import { checkIntermediate, checkLeaf, type RuleContext } from './rules.ts';
 import { fallbackCommonName, type ReferenceName } from './server-name.ts';
 import { SignatureChecker } from './signatures.ts';
 
@@ -59,6 +60,7 @@ export class Search {
   /** What was found out about revocation for the path just completed. */
   #status: RevocationOutcome | null = null;
   readonly #context: RuleContext;
+  #rules: PathRuleOptions | null = null;
 
   constructor(options: PathOptions, reference: ReferenceName | null) {
     this.#options = options;
@@ -68,7 +70,8 @@ export class Search {
     this.#meter = new BudgetMeter(this.#limits);
     this.#signatures = new SignatureChecker(options.provider, this.#meter);
     const profile = options.profile ?? 'compatible';
-    const algorithms = { ...defaultAlgorithms[profile], ...options.algorithms };
+    const defaults = defaultAlgorithms[profile];
+    const algorithms = options.algorithms === undefined ? defaults : { ...defaults, ...options.algorithms };
     this.#context = { purpose: options.purpose, atMs: options.atMs, profile, algorithms };
   }
 
@@ -202,16 +205,21 @@ export class Search {
     return problem;
   }
 
-  /** Everything that makes a chain of names a valid path. */
-  #complete(path: readonly Certificate[], anchor: TrustAnchor): PlacedFault | null {
+  #pathRules(leaf: Certificate): PathRuleOptions {
     const fallback = this.#options.commonNameFallback === true && this.#reference?.type === 'dns';
-    const problem = checkPath(path, anchor, {
+    this.#rules ??= {
       ...this.#context,
       checkAnchorDates: this.#checkAnchorDates,
       policies: this.#options.policies ?? {},
-      commonName: fallback ? fallbackCommonName(path[0] as Certificate) : null,
+      commonName: fallback ? fallbackCommonName(leaf) : null,
       meter: this.#meter,
-    });
+    };
+    return this.#rules;
+  }
+
+  /** Everything that makes a chain of names a valid path. */
+  #complete(path: readonly Certificate[], anchor: TrustAnchor): PlacedFault | null {
+    const problem = checkPath(path, anchor, this.#pathRules(path[0] as Certificate));
     if (problem !== null) return problem;
     const unsigned = this.#checkSignatures(path, anchor);
     if (unsigned !== null) return unsigned;

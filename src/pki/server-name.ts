@@ -52,15 +52,14 @@ export function parseReferenceName(name: string): ReferenceName {
 }
 
 /**
- * Whether a presented DNS name is for a reference name, both in lower case. The wildcard stands for exactly
+ * Whether a presented DNS name is for a well-formed reference name, both in lower case. The wildcard stands for exactly
  * one label, and at least two labels must follow it: `*.com` is nobody's.
  */
 export function matchDnsName(presented: string, reference: string): boolean {
-  if (!presented.startsWith('*.')) return isDnsName(presented) && presented === reference;
-  const parent = presented.slice(2);
-  if (!parent.includes('.') || !isDnsName(parent)) return false;
+  // A reference is well-formed, so what is equal to it, or to its end, is too.
+  if (!presented.startsWith('*.')) return presented === reference;
   const dot = reference.indexOf('.');
-  return dot > 0 && reference.slice(dot + 1) === parent;
+  return dot > 0 && reference.includes('.', dot + 1) && reference.slice(dot + 1) === presented.slice(2);
 }
 
 /** Letters, digits, hyphens and underscores in labels of 1 to 63, at most 253 in all; lower case; no wildcard. */

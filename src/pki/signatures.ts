@@ -1,7 +1,7 @@
 /** Verifies signatures within one validation: each pair of a signed thing and a key once, within the budget. */
 import type { CryptoProvider, PublicKey } from '../crypto/provider.ts';
 import { equalBytes } from '../util/bytes.ts';
-import { readKey, readSignatureAlgorithm, verificationCost } from './algorithm.ts';
+import { readSignatureAlgorithm, verificationCost } from './algorithm.ts';
 import { TrustAnchor } from './anchors.ts';
 import type { BudgetMeter } from './budget.ts';
 import type { Certificate } from './certificate.ts';
@@ -42,7 +42,7 @@ export class SignatureChecker {
   check(signed: Signed, issuer: Certificate | TrustAnchor): Fault | null {
     let ok = this.known(signed, issuer.spki);
     if (ok === null) {
-      const key = readKey(issuer.spki);
+      const key = issuer.key;
       if (typeof key === 'string') return fault('key-not-allowed', key);
       const algorithm = readSignatureAlgorithm(signed.signatureAlgorithm);
       if (typeof algorithm === 'string') return fault('signature-algorithm-not-allowed', algorithm);

@@ -757,8 +757,16 @@ const budgets: Rule[] = [
     title: 'more policies than the budget',
     reason: 'budget-exceeded',
     depth: 0,
-    good: { ca: { add: [ext.policies([P1, P2])] }, options: { budget: { policyNodes: 4 } } },
-    bad: { ca: { add: [ext.policies([P1, P2, P3])] }, options: { budget: { policyNodes: 3 } } },
+    good: {
+      ca: { add: [ext.policies([P1, P2])] },
+      leaf: { add: [ext.policies([P1])] },
+      options: { ...explicit, budget: { policyNodes: 4 } },
+    },
+    bad: {
+      ca: { add: [ext.policies([P1, P2, P3])] },
+      leaf: { add: [ext.policies([P1])] },
+      options: { ...explicit, budget: { policyNodes: 4 } },
+    },
   },
 ];
 
