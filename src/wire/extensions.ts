@@ -1,5 +1,5 @@
 import { TlsAlertError } from '../util/errors.ts';
-import { extensionName, isGrease } from './numbers.ts';
+import { extensionName, isGrease, isKnownExtension } from './numbers.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
 
@@ -18,7 +18,10 @@ export class Extensions {
     while (inner.remaining > 0) {
       const type = inner.u16();
       if (list.types.includes(type)) {
-        throw TlsAlertError.local('duplicate-extension', extensionName(type));
+        // The RFC names no alert. OpenSSL's for one that it knows; BoringSSL's for the others, which OpenSSL
+        // does not look at.
+        const reason = isKnownExtension(type) ? 'duplicate-extension' : 'decode-error';
+        throw TlsAlertError.local(reason, `${extensionName(type)} comes twice`);
       }
       list.types.push(type);
       list.bodies.push(inner.vector16());

@@ -70,6 +70,10 @@ const EXTENSION_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(ExtensionType).map(([name, value]) => [value, name]),
 );
 
+export function isKnownExtension(type: number): boolean {
+  return EXTENSION_NAMES.has(type);
+}
+
 export function extensionName(type: number): string {
   return EXTENSION_NAMES.get(type) ?? `extension ${type}`;
 }
