@@ -72,7 +72,8 @@ const REASONS: Readonly<Record<PathReason, readonly [FailureReason, nodeCode: st
   'not-yet-valid': ['certificate-expired', 'CERT_NOT_YET_VALID', 'the certificate is not valid yet'],
   expired: ['certificate-expired', 'CERT_HAS_EXPIRED', 'the certificate has expired'],
   // What it may do.
-  'not-a-ca': ['unknown-ca', 'INVALID_CA', 'an issuer is not a certification authority'],
+  // OpenSSL says INVALID_CA and then, of the same certificate, this; Node reports the last word.
+  'not-a-ca': ['unknown-ca', 'INVALID_PURPOSE', 'an issuer is not a certification authority'],
   'path-length-exceeded': ['unknown-ca', 'PATH_LENGTH_EXCEEDED', 'a path length constraint is exceeded'],
   'key-usage': ['bad-certificate', 'INVALID_PURPOSE', 'the key may not be used for this'],
   'extended-key-usage': [
