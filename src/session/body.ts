@@ -248,15 +248,12 @@ export class SessionBody {
 }
 
 /**
- * OpenSSL wipes the master key and then the id before it releases the rest; here the same order holds, and
- * everything else (ticket, appdata, names, early secret) is wiped too.
+ * The master key goes first and then the id, as in OpenSSL, and then everything else too (ticket, appdata,
+ * names, early secret): that is how they lie in the slab, and a fill goes from front to back. One fill, since
+ * a second costs more than all the bytes.
  */
 function wipeBody(body: SessionBody): void {
-  const slab = body.slab;
-  const idEnd = body.start(Field.id + 1);
-  slab.fill(0, HEADER, idEnd);
-  slab.fill(0, idEnd);
-  slab.fill(0, 0, HEADER);
+  body.slab.fill(0);
   body.slab = EMPTY_SLAB;
   body.present = 0;
   body.ageAddInt32 = 0;

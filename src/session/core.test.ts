@@ -249,9 +249,9 @@ describe('after the end', () => {
     expect(slab.some((byte) => byte >= 0xa0)).toBe(true);
     session.free();
     expect(slab.every((byte) => byte === 0)).toBe(true);
-    // 36 bytes of offsets, then 20 of key and 21 of id.
-    expect(filled[0]).toEqual([36, 77]);
-    expect(filled[1]).toEqual([77, slab.length]);
+    // Front to back (ECMA-262, %TypedArray%.prototype.fill): 36 bytes of offsets, 20 of key, 21 of id.
+    expect(filled).toEqual([[0, slab.length]]);
+    expect([Field.masterKey, Field.id]).toEqual([0, 1]);
   });
 
   it('a body that others share is wiped with the last of them', () => {
