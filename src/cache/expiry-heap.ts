@@ -67,23 +67,25 @@ export class ExpiryHeap {
     this.#settle(place, this.#items[last] as number, this.#keys[last] as number);
   }
 
-  /** Removes every item whose key is below `limit`; returns them in no order. */
-  takeBelow(limit: number): number[] {
+  /** Removes items whose key is below `limit`, all of them or `most`; returns them in no order. */
+  takeBelow(limit: number, most: number = Number.POSITIVE_INFINITY): number[] {
     const keys = this.#keys;
     const items = this.#items;
     const count = this.#count;
     if (count === 0 || !((keys[0] as number) < limit)) return [];
     // What has expired hangs together at the top. Breadth first, the places come out in ascending order.
     const places = [0];
-    for (let i = 0; i < places.length; i++) {
+    for (let i = 0; i < places.length && places.length < most; i++) {
       const child = (places[i] as number) * 4 + 1;
       const end = Math.min(child + 4, count);
-      for (let place = child; place < end; place++) if ((keys[place] as number) < limit) places.push(place);
+      for (let place = child; place < end && places.length < most; place++) {
+        if ((keys[place] as number) < limit) places.push(place);
+      }
     }
     const taken: number[] = new Array(places.length);
     for (let i = 0; i < places.length; i++) taken[i] = items[places[i] as number] as number;
-    // Last gap first: all that lies behind it stays, so the last of all is a live one that fits there, and
-    // it can only sink, since whatever is above a gap is a gap or expired.
+    // Last gap first: whatever lies behind it stays, so the last of all fits there. It can only sink: what is
+    // above a gap is a gap too, which gets its own new item, and that one sinks past this if it has to.
     for (let i = places.length - 1; i >= 0; i--) {
       const place = places[i] as number;
       const last = --this.#count;

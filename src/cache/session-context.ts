@@ -37,6 +37,8 @@ export const DEFAULT_LOOKUP_LIMIT_MS = 1000;
 export const DEFAULT_MAX_PENDING_LOOKUPS = 1024;
 /** How deep callbacks that change the cache may nest. */
 export const MAX_CALLBACK_DEPTH = 32;
+/** Sessions that a flush without a callback takes out at once. */
+const FLUSH_CHUNK = 64;
 
 /**
  * What the get callback returns: a session, of which the library takes a reference of its own, or one with
@@ -190,13 +192,16 @@ export class SessionContext implements SessionOwner {
       held.release(call);
       throw error;
     }
+    // From here to the insertion nobody else's code runs, not even a clock's.
+    const full = this.size > 0 && table.count >= this.size;
+    const nowMs = full ? this.clock.wallMs() : 0;
     let displaced: SessionCore | null = null;
     let evicted: SessionCore[] | null = null;
     const there = table.findKeyOf(held.body(call));
     if (there >= 0) {
       displaced = this.#takeOut(there);
       this.#stats.replaced++;
-    } else if (this.size > 0 && table.count >= this.size) evicted = this.#makeRoom();
+    } else if (full) evicted = this.#makeRoom(nowMs);
     held.slot = table.insert(held);
     held.owner = this;
     this.#stats.added++;
@@ -249,13 +254,32 @@ export class SessionContext implements SessionOwner {
    */
   flush(nowMs: number): number {
     this.#guardDepth('SSL_CTX_flush_sessions');
-    return this.#flushed(this.#table.takeExpired(nowMs));
+    const errors: unknown[] = [];
+    let flushed = 0;
+    if (this.callbacks.onRemove !== null) {
+      const expired = this.#table.takeExpired(nowMs);
+      flushed = this.#flushed(expired.sort(byExpiry), errors);
+    } else {
+      // A few at a time, so that what is taken out is still in the processor's cache when it is let go. No
+      // more than there are now: an ex_data callback might add what has expired for ever.
+      for (let left = this.#table.count; left > 0; ) {
+        const some = this.#table.takeExpired(nowMs, Math.min(left, FLUSH_CHUNK));
+        if (some.length === 0) break;
+        left -= some.length;
+        flushed += this.#flushed(some, errors);
+      }
+    }
+    throwCollected(errors, 'several callbacks of the session cache threw');
+    return flushed;
   }
 
   /** Takes everything out, as flush does: SSL_CTX_flush_sessions with time 0, and the end of a context. */
   clear(): number {
     this.#guardDepth('SSL_CTX_flush_sessions');
-    return this.#flushed(this.#table.takeAll());
+    const errors: unknown[] = [];
+    const flushed = this.#flushed(this.#table.takeAll().sort(byExpiry), errors);
+    throwCollected(errors, 'several callbacks of the session cache threw');
+    return flushed;
   }
 
   /** The sessions in the cache, most recently used first: borrowed, and true of this moment. */
@@ -403,10 +427,9 @@ export class SessionContext implements SessionOwner {
   }
 
   /** Takes out as many as it takes for one more to fit. */
-  #makeRoom(): SessionCore[] {
+  #makeRoom(nowMs: number): SessionCore[] {
     const table = this.#table;
     const evicted: SessionCore[] = [];
-    const nowMs = this.clock.wallMs();
     while (table.count >= this.size) {
       const expired = table.firstExpiryMs < nowMs;
       evicted.push(this.#takeOut(expired ? table.firstToExpire : table.leastRecent));
@@ -442,20 +465,17 @@ export class SessionContext implements SessionOwner {
     return removed !== null;
   }
 
-  #flushed(sessions: SessionCore[]): number {
-    // Nobody can tell the order in which they went but the callback.
-    if (this.callbacks.onRemove !== null) sessions.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+  /** All are out of the table; now they are marked, told of and let go. */
+  #flushed(sessions: readonly SessionCore[], errors: unknown[]): number {
     for (const session of sessions) {
       session.owner = null;
       session.markNotResumable();
     }
     this.#stats.flushed += sessions.length;
-    const errors: unknown[] = [];
     for (const session of sessions) {
       this.#tellRemoved(session, errors);
       letGo(session, errors);
     }
-    throwCollected(errors, 'several callbacks of the session cache threw');
     return sessions.length;
   }
 
@@ -617,6 +637,11 @@ export class SessionContext implements SessionOwner {
       `${call}: callbacks of the session cache have called it ${MAX_CALLBACK_DEPTH} deep; nothing was changed`,
     );
   }
+}
+
+function byExpiry(a: SessionCore, b: SessionCore): number {
+  // Both may be infinitely far.
+  return a.expiresAtMs < b.expiresAtMs ? -1 : a.expiresAtMs > b.expiresAtMs ? 1 : 0;
 }
 
 const NOT_FOUND: LookupResult = Object.freeze({ session: null, from: null, reason: 'not-found' });

@@ -35,8 +35,11 @@ export const MAX_SESSIONS: number = 2 ** 26;
 export class SessionTable {
   readonly #k0: number;
   readonly #k1: number;
-  /** The key that is looked for or put in now. */
+  /** The key that was looked for last, how many words of it are used, its hash, and whose, between a look and an insertion. */
   readonly #key: Int32Array = new Int32Array(KEY_WORDS);
+  #keyWords = 0;
+  #keyHash = 0;
+  #keyOf: SessionBody | null = null;
   #count = 0;
   #sessions: (SessionCore | null)[] = [];
   #rows: Int32Array = new Int32Array(FIRST_SLOTS * ROW);
@@ -67,14 +70,16 @@ export class SessionTable {
   /** The slot of the session with that version and id, or −1. Changes nothing. */
   find(version: number, id: Uint8Array): number {
     if (id.length > MAX_ID) return NONE;
-    const words = this.#loadKey(version, id, 0, id.length);
-    return this.#lookUp(keyedHash(this.#k0, this.#k1, this.#key, words), words);
+    this.#keyOf = null;
+    this.#loadKey(version, id, 0, id.length);
+    return this.#lookUp();
   }
 
   /** The slot of whatever is kept under the key of a session with that body, or −1. */
   findKeyOf(body: SessionBody): number {
-    const words = this.#loadKeyOf(body);
-    return this.#lookUp(keyedHash(this.#k0, this.#k1, this.#key, words), words);
+    this.#loadKeyOf(body);
+    this.#keyOf = body;
+    return this.#lookUp();
   }
 
   /** Length of the id of the session in a slot, in bytes. */
@@ -82,18 +87,21 @@ export class SessionTable {
     return (this.#rows[slot * ROW + KEY] as number) & 0xff;
   }
 
-  #loadKeyOf(body: SessionBody): number {
-    return this.#loadKey(body.version, body.slab, body.start(Field.id), body.length(Field.id));
+  #loadKeyOf(body: SessionBody): void {
+    this.#loadKey(body.version, body.slab, body.start(Field.id), body.length(Field.id));
   }
 
-  /** Sets `#key`; returns how many words of it are used. */
-  #loadKey(version: number, bytes: Uint8Array, start: number, length: number): number {
+  #loadKey(version: number, bytes: Uint8Array, start: number, length: number): void {
+    const words = 1 + ((length + 3) >> 2);
     this.#key[0] = (version << 8) | length;
     loadWords(bytes, start, length, this.#key, 1);
-    return 1 + ((length + 3) >> 2);
+    this.#keyWords = words;
+    this.#keyHash = keyedHash(this.#k0, this.#k1, this.#key, words);
   }
 
-  #lookUp(hash: number, words: number): number {
+  #lookUp(): number {
+    const hash = this.#keyHash;
+    const words = this.#keyWords;
     const cells = this.#cells;
     const mask = this.#mask;
     const rows = this.#rows;
@@ -109,10 +117,16 @@ export class SessionTable {
     }
   }
 
-  /** Puts in a session whose key is not there, as the most recently used; returns its slot. Throws as `reserve`. */
+  /**
+   * Puts in a session whose key is not there, as the most recently used; returns its slot. When the key was
+   * looked for just before, and nothing but removals came between, it is not made again. Throws as `reserve`.
+   */
   insert(session: SessionCore): number {
-    const words = this.#loadKeyOf(session.body('insert'));
-    const hash = keyedHash(this.#k0, this.#k1, this.#key, words);
+    const body = session.body('insert');
+    if (this.#keyOf !== body) this.#loadKeyOf(body);
+    this.#keyOf = null;
+    const hash = this.#keyHash;
+    const words = this.#keyWords;
     this.reserve();
     let slot = this.#free;
     const fresh = slot === NONE;
@@ -138,9 +152,9 @@ export class SessionTable {
     return this.#forget(slot);
   }
 
-  /** Takes out every session that expired before `nowMs`, in no order. */
-  takeExpired(nowMs: number): SessionCore[] {
-    const slots = this.#heap.takeBelow(nowMs);
+  /** Takes out sessions that expired before `nowMs`, all of them or `most`, in no order. */
+  takeExpired(nowMs: number, most?: number): SessionCore[] {
+    const slots = this.#heap.takeBelow(nowMs, most);
     const taken: SessionCore[] = new Array(slots.length);
     for (let i = 0; i < slots.length; i++) taken[i] = this.#forget(slots[i] as number);
     if (this.#count === 0 && this.#rows.length > KEPT_SLOTS * ROW) this.#reset();
