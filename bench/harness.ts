@@ -33,6 +33,8 @@ export interface Report {
   readonly rows: readonly Row[];
   /** Versions and circumstances that a reader of the figures needs. */
   readonly facts: Readonly<Record<string, string | number>>;
+  /** The figures as a picture (SVG), with a date to put on it. */
+  readonly plot?: (date: string) => string;
 }
 
 export type Benchmark = (plan: Plan) => Promise<Report>;

@@ -22,6 +22,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
     about: 'certificate paths beside their signatures and pkijs',
     load: async () => (await import('./pki.ts')).pki,
   },
+  cache: {
+    about: "the context's cache beside libssl's, from 1,000 to 1,000,000 sessions",
+    load: async () => (await import('./cache.ts')).cache,
+  },
 };
 
 const usage = `npm run bench -- NAME… [options]
@@ -32,7 +36,7 @@ ${Object.entries(benchmarks)
   ${'all'.padEnd(12)}each of them
 
   --rounds N   rounds that count (default 9), of which the median is taken
-  --json FILE  the figures as JSON too
+  --json FILE  the figures as JSON too, and plots beside them
   --node N     run under Node 24 or 26 (fetched by npm run node-versions)
   --smoke      a few iterations only: shows that it runs, not how fast
 `;
@@ -80,6 +84,9 @@ async function main(): Promise<number> {
       smoke: values.smoke,
     };
     writeFileSync(path, `${JSON.stringify({ ...about, reports }, null, 2)}\n`);
+    for (const [name, { plot }] of Object.entries(reports)) {
+      if (plot !== undefined) writeFileSync(path.replace(/(\.json)?$/, `-${name}.svg`), plot(about.date));
+    }
   }
   return 0;
 }

@@ -1,7 +1,5 @@
 /** The session object beside libssl's, operation by operation. The C half is bench/c/session.c. */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import {
   d2i_SSL_SESSION,
@@ -13,8 +11,8 @@ import {
   SSL_SESSION_up_ref,
 } from '../src/entry/openssl.ts';
 import { Session } from '../src/entry/session.ts';
+import { compileC } from './compile.ts';
 import { compare, type Plan, type Report, type Row, takeTurns, timed } from './harness.ts';
-import { root } from './root.ts';
 
 type Operation = 'new+free' | 'up_ref+free' | 'dup+free' | 'i2d-fresh' | 'i2d-given' | 'd2i+free';
 
@@ -33,7 +31,7 @@ const operations: Record<
 
 /** The C program, which answers one line with one line. */
 class Libssl implements Disposable {
-  readonly #child = spawn(compiled(), { stdio: ['pipe', 'pipe', 'inherit'] });
+  readonly #child = spawn(compileC('session'), { stdio: ['pipe', 'pipe', 'inherit'] });
   readonly #answers: AsyncIterator<string> = createInterface({ input: this.#child.stdout })[
     Symbol.asyncIterator
   ]();
@@ -48,21 +46,6 @@ class Libssl implements Disposable {
   [Symbol.dispose](): void {
     this.#child.stdin.end();
   }
-}
-
-function compiled(): string {
-  const source = join(root, 'bench/c/session.c');
-  const program = join(root, '.cache/bench/session-c');
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
-  mkdirSync(join(root, '.cache/bench'), { recursive: true });
-  try {
-    execFileSync('gcc', ['-O2', '-o', program, source, '-lssl', '-lcrypto'], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-  } catch (cause) {
-    throw new Error('could not compile bench/c/session.c: it needs gcc and libssl-dev', { cause });
-  }
-  return program;
 }
 
 /** Our half: the same operations under the same names, each a loop over what C does in its own. */

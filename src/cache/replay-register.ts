@@ -14,7 +14,7 @@
  * its early data, once in 2^64 divided by the entries.
  */
 import { type Clock, systemClock } from '../util/clock.ts';
-import { hashKey, keyedHash, loadWords } from './keyed-hash.ts';
+import { type HashKey, hashKey, keyedHash } from './keyed-hash.ts';
 import type { ReplayAttempt, ReplayGuard, ReplayVerdict } from './replay-guard.ts';
 
 /** Milliseconds: covers a server that lets a client's clock be 10 s off, with room. */
@@ -45,7 +45,8 @@ export class ReplayRegister implements ReplayGuard {
   readonly windowMs: number;
   readonly #capacity: number;
   readonly #clock: Clock;
-  readonly #keys: Int32Array = new Int32Array(4);
+  readonly #highKey: HashKey;
+  readonly #lowKey: HashKey;
   readonly #words: Int32Array = new Int32Array(1 + MAX_BINDER / 4);
   readonly #generations: Generation[];
   #youngest = 0;
@@ -66,9 +67,8 @@ export class ReplayRegister implements ReplayGuard {
     if (!Number.isInteger(this.#capacity) || this.#capacity < 1 || this.#capacity > 2 ** 26) {
       throw new RangeError('the capacity of a replay register is a whole number from 1 to 67,108,864');
     }
-    const first = hashKey(options.seed);
-    const second = hashKey(options.seed, 8);
-    this.#keys.set([first.k0, first.k1, second.k0, second.k1]);
+    this.#highKey = hashKey(options.seed);
+    this.#lowKey = hashKey(options.seed, 8);
     this.#generations = Array.from({ length: GENERATIONS }, () => new Generation(this.#capacity));
     const wallMs = this.#clock.wallMs();
     this.#beganMs = wallMs;
@@ -96,14 +96,10 @@ export class ReplayRegister implements ReplayGuard {
     this.#advance(wallMs);
     if (wallMs < this.#latestMs - this.windowMs) return 'early-data-guard-starting';
 
-    const words = this.#words;
-    words[0] = binder.length;
-    loadWords(binder, 0, binder.length, words, 1);
-    const count = 1 + ((binder.length + 3) >> 2);
-    const [a0, a1, b0, b1] = this.#keys as unknown as [number, number, number, number];
+    const { length } = binder;
     // Never 0, which marks an empty cell.
-    const high = keyedHash(a0, a1, words, count) || 1;
-    const low = keyedHash(b0, b1, words, count);
+    const high = keyedHash(this.#highKey, length, binder, 0, length, this.#words) || 1;
+    const low = keyedHash(this.#lowKey, length, binder, 0, length, this.#words);
     for (const generation of this.#generations) if (generation.has(high, low)) return 'early-data-replayed';
 
     const youngest = this.#generations[this.#youngest] as Generation;

@@ -11,7 +11,7 @@
 import { Field, type SessionBody } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { ExpiryHeap } from './expiry-heap.ts';
-import { type HashKey, keyedHash, loadWords } from './keyed-hash.ts';
+import { type HashKey, keyedHash } from './keyed-hash.ts';
 
 const ROW = 12;
 const HASH = 0;
@@ -33,8 +33,7 @@ const MAX_LOAD = 0.75;
 export const MAX_SESSIONS: number = 2 ** 26;
 
 export class SessionTable {
-  readonly #k0: number;
-  readonly #k1: number;
+  readonly #hashKey: HashKey;
   /** The key that was looked for last, how many words of it are used, its hash, and whose, between a look and an insertion. */
   readonly #key: Int32Array = new Int32Array(KEY_WORDS);
   #keyWords = 0;
@@ -54,8 +53,7 @@ export class SessionTable {
   #mask: number = FIRST_SLOTS * 2 - 1;
 
   constructor(key: HashKey) {
-    this.#k0 = key.k0;
-    this.#k1 = key.k1;
+    this.#hashKey = key;
   }
 
   get count(): number {
@@ -92,11 +90,8 @@ export class SessionTable {
   }
 
   #loadKey(version: number, bytes: Uint8Array, start: number, length: number): void {
-    const words = 1 + ((length + 3) >> 2);
-    this.#key[0] = (version << 8) | length;
-    loadWords(bytes, start, length, this.#key, 1);
-    this.#keyWords = words;
-    this.#keyHash = keyedHash(this.#k0, this.#k1, this.#key, words);
+    this.#keyWords = 1 + ((length + 3) >> 2);
+    this.#keyHash = keyedHash(this.#hashKey, (version << 8) | length, bytes, start, length, this.#key);
   }
 
   #lookUp(): number {
