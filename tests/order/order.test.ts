@@ -3,103 +3,16 @@
  * every handshake of the table, everything that the table does not allow there.
  */
 import { describe, expect, it } from 'vitest';
-import type { ClientConfig, Credential, ServerConfig } from '../../src/handshake/config.ts';
-import type { SessionCore } from '../../src/session/core.ts';
 import { TlsAlertError } from '../../src/util/errors.ts';
 import { Alert } from '../../src/util/registries.ts';
 import { ContentType, HandshakeType } from '../../src/wire/numbers.ts';
-import { engineCredential, Memory, Pair, USUAL } from '../support/engine-pair.ts';
-import { openProvider } from '../support/open-provider.ts';
+import { engineCredential, type Pair } from '../support/engine-pair.ts';
+import { prepare, type Setting } from './flow-pair.ts';
 import { type Arrival, arrivals, type Flow, flows } from './table.ts';
 import { deliver, type Item, runTapped } from './tap.ts';
 
-const COMPRESSOR = {
-  id: 1,
-  compress: (bytes: Uint8Array): Uint8Array => bytes.slice(),
-  decompress: (bytes: Uint8Array): Uint8Array => bytes.slice(),
-};
-
 const HANDSHAKE_TYPES: ReadonlyMap<string, number> = new Map(Object.entries(HandshakeType));
 const UNKNOWN_TYPE = 99;
-
-function clientOptions(flow: Flow, session: SessionCore | null): Partial<ClientConfig> {
-  const { setup, version } = flow;
-  return {
-    provider: openProvider(),
-    minVersion: version,
-    maxVersion: version,
-    // Of TLS 1.2 a suite whose records have no explicit nonce.
-    cipherSuites: [0x1301, 0xcca9],
-    // The last for the certificate alone: TLS 1.2 wants its curve here (RFC 8422, 5.3).
-    groups: [0x1d, 0x18, 0x17],
-    keyShareCount: 1,
-    requestOcsp: setup.stapled === true,
-    earlyData: setup.earlyData === true,
-    certificateCompressors: setup.compressed === true ? [COMPRESSOR] : [],
-    session,
-  };
-}
-
-function serverOptions(flow: Flow): Partial<ServerConfig> {
-  const { setup, version } = flow;
-  return {
-    provider: openProvider(),
-    minVersion: version,
-    maxVersion: version,
-    cipherSuites: [0x1301, 0xcca9],
-    groups: setup.helloRetry === true ? [0x18] : [0x1d],
-    clientCertificate: setup.clientCertificate === undefined ? 'none' : 'request',
-    tickets: version === 0x0304 || setup.tickets === true,
-    sessionIds: true,
-    maxEarlyData: setup.earlyData === true ? 1024 : 0,
-    receiveMaxEarlyData: 1024,
-    replayGuard: setup.earlyData === true,
-    certificateCompressors: setup.compressed === true ? [COMPRESSOR] : [],
-  };
-}
-
-interface Setting extends Disposable {
-  readonly pair: () => Pair;
-}
-
-/** What is needed to run a flow as often as is wanted, each time from its beginning. */
-function prepare(flow: Flow, credential: Credential): Setting {
-  const { setup } = flow;
-  const memory = new Memory();
-  const stapled =
-    setup.stapled === true ? { ...credential, ocspResponse: new Uint8Array([1, 2, 3]) } : credential;
-  const make = (session: SessionCore | null): Pair =>
-    new Pair(
-      stapled,
-      {
-        client: clientOptions(flow, session),
-        server: serverOptions(flow),
-        clientAnswer: (job) =>
-          job.kind === 'client-certificate' && setup.clientCertificate === 'sent' ? credential : USUAL,
-      },
-      memory,
-    );
-  const firsts: Pair[] = [];
-  const freshSession = (): SessionCore => {
-    const first = make(null).run();
-    firsts.push(first);
-    const session = first.client.sessions.at(-1) ?? null;
-    expect(session, 'a session to resume').not.toBeNull();
-    return session as SessionCore;
-  };
-  let session: SessionCore | null = null;
-  return {
-    pair: () => {
-      // A TLS 1.2 session does not outlive a fatal alert (RFC 5246, 7.2.2): each run needs its own.
-      if (setup.resumed === true && (session === null || flow.version === 0x0303)) session = freshSession();
-      return make(session);
-    },
-    [Symbol.dispose]() {
-      for (const first of firsts) first[Symbol.dispose]();
-      memory[Symbol.dispose]();
-    },
-  };
-}
 
 const ends = (pair: Pair, flow: Flow): { sender: Pair['client']; receiver: Pair['client'] } =>
   flow.receiver === 'client'
