@@ -44,6 +44,8 @@ export async function listen(
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((done) => server.close(() => done()));
+      // What a context caches lives as long as it; here that is now over.
+      if (server.context.hasSessions) server.context.sessions.clear();
     },
   };
 }
