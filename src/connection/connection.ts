@@ -336,7 +336,10 @@ export class Connection {
       while (!(this.#state instanceof Waiting) && !this.#isOver && joiner.next()) {
         this.#onMessage(joiner.message);
       }
-      if (this.#state instanceof Waiting || this.#isOver || !reader.next()) return;
+      if (this.#state instanceof Waiting || this.#isOver) return;
+      // The next record may take the place of the one in which a message has begun.
+      joiner.keepRest();
+      if (!reader.next()) return;
       this.#onRecord(reader.type, reader.payload);
     }
   }

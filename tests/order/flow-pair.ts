@@ -54,8 +54,15 @@ export interface Setting extends Disposable {
   readonly pair: () => Pair;
 }
 
-/** What is needed to run a flow as often as is wanted, each time from its beginning. */
-export function prepare(flow: Pick<Flow, 'version' | 'setup'>, credential: Credential): Setting {
+/**
+ * What is needed to run a flow as often as is wanted, each time from its beginning. No record holds more than
+ * `maxSendFragment` bytes.
+ */
+export function prepare(
+  flow: Pick<Flow, 'version' | 'setup'>,
+  credential: Credential,
+  maxSendFragment = 16_384,
+): Setting {
   const { setup } = flow;
   const memory = new Memory();
   const stapled =
@@ -64,8 +71,8 @@ export function prepare(flow: Pick<Flow, 'version' | 'setup'>, credential: Crede
     new Pair(
       stapled,
       {
-        client: clientOptions(flow, session),
-        server: serverOptions(flow),
+        client: { ...clientOptions(flow, session), maxSendFragment },
+        server: { ...serverOptions(flow), maxSendFragment },
         clientAnswer: (job) =>
           job.kind === 'client-certificate' && setup.clientCertificate === 'sent' ? credential : USUAL,
       },

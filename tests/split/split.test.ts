@@ -11,6 +11,12 @@ type Cut = (flight: Uint8Array) => Uint8Array[];
 
 const whole: Cut = (flight) => [flight];
 const singly: Cut = (flight) => Array.from(flight, (_, i) => flight.subarray(i, i + 1));
+const inPieces =
+  (size: number): Cut =>
+  (flight) =>
+    Array.from({ length: Math.ceil(flight.length / size) }, (_, i) =>
+      flight.subarray(i * size, (i + 1) * size),
+    );
 const at =
   (boundary: number): Cut =>
   (flight) =>
@@ -93,6 +99,16 @@ describe.each(setups())('$name', ({ flow }) => {
     expect(expected).toMatch(/answer.*question/);
     expect(expected).toMatch(/handshake.*handshake/);
     expect(converse(setting, singly).text).toBe(expected);
+  });
+
+  it('messages spread over records of 61 bytes, one byte a read and in pieces of every length', async () => {
+    using usual = prepare(flow, await credential());
+    using setting = prepare(flow, await credential(), 61);
+    const { text: expected } = converse(usual, whole);
+    expect(converse(setting, singly).text).toBe(expected);
+    for (let size = 2; size <= 61 + 5 + 17; size++) {
+      expect(converse(setting, inPieces(size)).text, `${size} bytes`).toBe(expected);
+    }
   });
 
   it('split at every boundary', async () => {
