@@ -3,6 +3,7 @@ import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:ne
 import type { Duplex } from 'node:stream';
 import type { ClientConfig } from '../handshake/config.ts';
 import { UsageError } from '../util/errors.ts';
+import { NamedGroup } from '../util/registries.ts';
 import type { SecureContext, SecureContextOptions } from './secure-context.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
 import { type ClientPolicy, clientSetup } from './setup.ts';
@@ -27,7 +28,7 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly timeout?: number | undefined;
   /** Milliseconds until an unfinished handshake fails. Default: no limit. */
   readonly handshakeTimeout?: number | undefined;
-  /** Key shares in the first hello, from the front of the groups. Default 1. */
+  /** Key shares in the first hello, from the front of the groups. Default 1; 2 if the first is post-quantum. */
   readonly keyShareCount?: number | undefined;
   readonly lookup?: unknown;
   readonly family?: number | undefined;
@@ -60,7 +61,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     port,
     session,
     keyLog: keyLogFile !== undefined,
-    keyShareCount: options.keyShareCount ?? 1,
+    keyShareCount: options.keyShareCount ?? defaultKeyShares(setup.config.groups),
   };
   let transport: Duplex;
   try {
@@ -81,6 +82,11 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (options.timeout !== undefined) socket.setTimeout(options.timeout);
   return socket;
+}
+
+/** Servers that do not know ML-KEM yet are spared a second round trip. */
+function defaultKeyShares(groups: readonly number[]): number {
+  return groups[0] === NamedGroup.x25519mlkem768 ? 2 : 1;
 }
 
 const keyLogFile: string | undefined = process.env['SSLKEYLOGFILE'] || undefined;

@@ -153,6 +153,11 @@ export interface ServerPolicy {
   readonly ticketCount?: number | undefined;
   /** Sessions are kept in this context's cache (SSL_OP_NO_TICKET): a TLS 1.3 ticket is only a name, good once. */
   readonly statefulTickets?: boolean | undefined;
+  /**
+   * Resume only under the name that the session was made for. Default true; false lets sessions in that do
+   * not say, as those of programs that share ticket keys.
+   */
+  readonly bindServerName?: boolean | undefined;
   /** Early data that tickets promise, in bytes. Only with a `replayGuard`. */
   readonly maxEarlyData?: number | undefined;
   readonly replayGuard?: ReplayGuard | undefined;
@@ -195,6 +200,7 @@ export function serverSetup(
     tickets: !variant.statefulTickets,
     statefulTickets: variant.statefulTickets,
     keyLog: variant.keyLog,
+    bindServerName: policy.bindServerName ?? true,
     maxEarlyData: policy.maxEarlyData ?? 0,
     replayGuard: policy.replayGuard !== undefined,
     selectByJob: policy.SNICallback !== undefined || policy.ALPNCallback !== undefined,

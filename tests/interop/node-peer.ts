@@ -1,0 +1,54 @@
+/** node-peer.mjs as an object: stock node:tls of some version, asked over its standard input. */
+import { join } from 'node:path';
+import { type RunningPeer, spawnPeer } from '../support/peer.ts';
+
+export interface Seen {
+  readonly protocol: string;
+  /** IANA's name. */
+  readonly cipher: string;
+  readonly reused: boolean;
+  readonly group: string | null;
+  readonly alpn: string | false;
+  readonly text?: string;
+  readonly error?: string;
+}
+
+export class NodePeer implements AsyncDisposable {
+  readonly #peer: RunningPeer;
+  #lastId = 0;
+
+  constructor(node: string) {
+    this.#peer = spawnPeer(node, [join(import.meta.dirname, 'node-peer.mjs')]);
+  }
+
+  /** Starts a server that echoes; the port. */
+  async listen(options: object): Promise<number> {
+    const { port } = (await this.#ask({ do: 'listen', options })) as { port: number };
+    return port;
+  }
+
+  /** Connects so many times, each with the session of the one before, and has `hello` echoed. */
+  async visit(options: object, times = 2): Promise<Seen[]> {
+    const { visits } = (await this.#ask({ do: 'visit', options, times })) as { visits: Seen[] };
+    return visits;
+  }
+
+  /** What the server on that port saw since the last question. */
+  async seen(port: number): Promise<Seen[]> {
+    const { seen } = (await this.#ask({ do: 'seen', port })) as { seen: Seen[] };
+    return seen;
+  }
+
+  async #ask(question: object): Promise<object> {
+    const id = ++this.#lastId;
+    this.#peer.stdin.write(`${JSON.stringify({ id, ...question })}\n`);
+    const [line] = await this.#peer.waitFor(new RegExp(`^\\{"id":${id},.*$`, 'm'));
+    const answer = JSON.parse(line) as { error?: string };
+    if (answer.error !== undefined) throw new Error(`node:tls says: ${answer.error}`);
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#peer.stop();
+  }
+}
