@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { registerDemo } from './demo-command.ts';
 import { registerInspect } from './inspect.ts';
 import { CliError, type CliIo, type ExitCode } from './io.ts';
+import { registerVerify } from './verify.ts';
 
 export function createProgram(io: CliIo): Command {
   const program = new Command('tlsession')
@@ -16,6 +17,7 @@ export function createProgram(io: CliIo): Command {
     });
   registerDemo(program, io);
   registerInspect(program, io);
+  registerVerify(program, io);
   return program;
 }
 
