@@ -59,6 +59,10 @@ export class ExpectServerHello extends State {
     const hello = readServerHello(message.subarray(4));
     const version = this.#checkVersion(hello);
     if (hello.compressionMethod !== 0) throw TlsAlertError.local('wrong-compression');
+    const { session } = this.#offer;
+    if (session !== null && session.body('connection').version !== version) {
+      this.#host.info.resumptionReason = 'other-version';
+    }
     const suite = this.#checkSuite(hello, version);
     if (version === ProtocolVersion.TLS1_2) {
       if (this.#retried !== null) throw TlsAlertError.local('illegal-parameter', 'TLS 1.2 after a retry');
