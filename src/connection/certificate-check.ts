@@ -129,7 +129,7 @@ export function checkCertificate(
     name,
     atMs: policy.clock.wallMs(),
     cache: policy.paths ?? undefined,
-    ocsp: job.ocspResponse ?? undefined,
+    ocsp: job.ocspResponse ?? (job.ocspRequested ? null : undefined),
   });
   if (result.ok) return ACCEPTED;
   const verifyResult = verifyResultFor(result, name);

@@ -17,6 +17,8 @@ export interface VerifyCertificateJob {
   readonly chain: readonly Uint8Array[];
   /** The name to check, for a server's certificate. */
   readonly serverName: string | null;
+  /** Whether the peer was asked for a stapled status: one that demands it must then come (RFC 7633). */
+  readonly ocspRequested: boolean;
   readonly ocspResponse: Uint8Array | null;
   readonly sctList: Uint8Array | null;
   /** True when a session is about to be, or was, resumed. */

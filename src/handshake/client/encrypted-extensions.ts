@@ -206,6 +206,7 @@ class ExpectCertificate extends State {
         peer: 'server',
         chain: peerChain,
         serverName: host.config.serverName,
+        ocspRequested: host.config.requestOcsp,
         ocspResponse: host.info.ocspResponse,
         sctList: host.info.sctList,
         resumption: false,

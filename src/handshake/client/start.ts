@@ -65,6 +65,7 @@ export function startClient(host: Host<ClientConfig>): State {
       peer: 'server',
       chain,
       serverName: config.serverName,
+      ocspRequested: false,
       ocspResponse: null,
       sctList: null,
       resumption: true,

@@ -81,6 +81,7 @@ function verifyServer(
       peer: 'server',
       chain: info.peerChain,
       serverName: config.serverName,
+      ocspRequested: config.requestOcsp,
       ocspResponse: info.ocspResponse,
       sctList: info.sctList,
       resumption: false,

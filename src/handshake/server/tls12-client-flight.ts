@@ -71,6 +71,7 @@ class ExpectClientCertificate12 extends State {
         peer: 'client',
         chain: host.info.peerChain,
         serverName: null,
+        ocspRequested: false,
         ocspResponse: null,
         sctList: null,
         resumption: false,

@@ -110,6 +110,7 @@ function consider(
       peer: 'client',
       chain,
       serverName: null,
+      ocspRequested: false,
       ocspResponse: null,
       sctList: null,
       resumption: true,
