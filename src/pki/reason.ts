@@ -20,6 +20,7 @@ export type PathReason =
   | 'not-a-ca'
   | 'path-length-exceeded'
   | 'key-usage'
+  | 'issuer-key-usage'
   | 'extended-key-usage'
   | 'name-not-permitted'
   | 'name-excluded'
@@ -53,7 +54,7 @@ const REASONS: Readonly<Record<PathReason, readonly [FailureReason, nodeCode: st
     'UNSPECIFIED',
     'a critical extension is not understood',
   ],
-  'unsupported-version': ['unsupported-certificate', 'UNSPECIFIED', 'the version may not be used here'],
+  'unsupported-version': ['unsupported-certificate', 'INVALID_PURPOSE', 'the version may not be used here'],
   'algorithm-mismatch': ['bad-certificate', 'UNSPECIFIED', 'the two signature algorithms differ'],
   'profile-violation': ['bad-certificate', 'UNSPECIFIED', 'the certificate breaks a rule of RFC 5280'],
   // Keys and signatures.
@@ -75,6 +76,7 @@ const REASONS: Readonly<Record<PathReason, readonly [FailureReason, nodeCode: st
   // OpenSSL says INVALID_CA and then, of the same certificate, this; Node reports the last word.
   'not-a-ca': ['unknown-ca', 'INVALID_PURPOSE', 'an issuer is not a certification authority'],
   'path-length-exceeded': ['unknown-ca', 'PATH_LENGTH_EXCEEDED', 'a path length constraint is exceeded'],
+  'issuer-key-usage': ['unknown-ca', 'UNSPECIFIED', 'the key of an issuer may not sign certificates'],
   'key-usage': ['bad-certificate', 'INVALID_PURPOSE', 'the key may not be used for this'],
   'extended-key-usage': [
     'unsupported-certificate',

@@ -154,7 +154,7 @@ function issuerRights(certificate: Certificate): Fault | null {
   }
   const usage = certificate.keyUsage;
   if (usage !== null && (usage & KeyUsage.keyCertSign) === 0) {
-    return fault('key-usage', 'an issuer whose key usage leaves out keyCertSign');
+    return fault('issuer-key-usage', 'an issuer whose key usage leaves out keyCertSign');
   }
   return null;
 }

@@ -146,6 +146,73 @@ const scenes: readonly Scene[] = [
     crls: [issueCrl({ issuer: root, thisUpdate: now - DAY, nextUpdate: now + DAY })],
     code: 'UNABLE_TO_GET_CRL',
   },
+  {
+    title: 'an issuer without keyCertSign',
+    chain: [leaf, ca('CN=inner', { issuer: root, add: [ext.usage(['cRLSign'])] })],
+    trusted: root,
+    code: 'UNSPECIFIED',
+  },
+  {
+    title: 'a leaf whose key is for data alone',
+    chain: [end({ issuer: inner, add: [ext.usage(['dataEncipherment'])] }), inner],
+    trusted: root,
+    code: 'INVALID_PURPOSE',
+  },
+  {
+    title: 'a CA for clients',
+    chain: [leaf, ca('CN=inner', { issuer: root, purposes: [EKU.client] })],
+    trusted: root,
+    code: 'INVALID_PURPOSE',
+  },
+  {
+    title: 'an unknown critical extension',
+    chain: [end({ issuer: inner, add: [ext.raw('1.2.3.4', true, Uint8Array.of(5, 0))] }), inner],
+    trusted: root,
+    code: 'UNSPECIFIED',
+  },
+  {
+    title: 'a name outside of the permitted',
+    chain: [leaf, ca('CN=inner', { issuer: root, add: [ext.names([generalName.dns('example.org')], [])] })],
+    trusted: root,
+    code: 'UNSPECIFIED',
+  },
+  {
+    title: 'an excluded name',
+    chain: [leaf, ca('CN=inner', { issuer: root, add: [ext.names([], [generalName.dns('example.com')])] })],
+    trusted: root,
+    code: 'UNSPECIFIED',
+  },
+  {
+    title: 'an issuer of version 1',
+    chain: [leaf, ca('CN=inner', { issuer: root, version: 1, extensions: null })],
+    trusted: root,
+    code: 'INVALID_PURPOSE',
+  },
+  {
+    title: 'a list with an unknown critical extension',
+    chain: [leaf, inner],
+    trusted: root,
+    crls: [
+      issueCrl({
+        issuer: inner,
+        thisUpdate: now - DAY,
+        nextUpdate: now + DAY,
+        add: [ext.raw('1.2.3.4', true, Uint8Array.of(5, 0))],
+      }),
+      issueCrl({ issuer: root, thisUpdate: now - DAY, nextUpdate: now + DAY }),
+    ],
+    code: 'UNSPECIFIED',
+  },
+  {
+    title: 'a list that is not valid yet',
+    chain: [leaf, inner],
+    trusted: root,
+    crls: [
+      issueCrl({ issuer: inner, thisUpdate: now + DAY, nextUpdate: now + 2 * DAY }),
+      issueCrl({ issuer: root, thisUpdate: now - DAY, nextUpdate: now + DAY }),
+    ],
+    code: 'CRL_NOT_YET_VALID',
+  },
 ];
 
 /** What node:tls says of the same path. */

@@ -472,7 +472,7 @@ export const mutations: readonly Mutation[] = [
   ],
   [
     'issuer without keyCertSign',
-    'key-usage',
+    'issuer-key-usage',
     (plan) => add(someIssuer(plan), ext.usage(['cRLSign', 'digitalSignature'])),
   ],
   ['leaf whose key is for data alone', 'key-usage', ({ leaf }) => add(leaf, ext.usage(['dataEncipherment']))],

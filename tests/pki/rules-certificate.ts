@@ -523,14 +523,14 @@ const rights: Rule[] = [
   },
   {
     title: 'an issuer without keyCertSign',
-    reason: 'key-usage',
+    reason: 'issuer-key-usage',
     depth: 1,
     good: { ca: { omit: [OIDS.usage] } },
     bad: { ca: { add: [ext.usage(['cRLSign'])] } },
   },
   {
     title: 'an anchor without keyCertSign',
-    reason: 'key-usage',
+    reason: 'issuer-key-usage',
     depth: 2,
     good: { root: { omit: [OIDS.usage] } },
     bad: { root: { add: [ext.usage(['cRLSign'])] } },
