@@ -104,6 +104,7 @@ function checkAlgorithms(certificate: Certificate, allowed: AlgorithmPolicy): Fa
 function checkNames(certificate: Certificate): Fault | null {
   // Reading them finds what is malformed in them.
   void certificate.subject.key;
+  // Since an issuer is found by this name, none of a path is without one.
   if (certificate.issuer.isEmpty) return fault('malformed-certificate', 'the issuer’s name is empty');
   void certificate.issuer.key;
   return null;
@@ -165,7 +166,6 @@ export function checkIntermediate(certificate: Certificate, context: RuleContext
   return guarded(
     () =>
       checkNames(certificate) ??
-      (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null) ??
       checkDates(certificate, atMs) ??
       (certificate.version === 3
         ? null
@@ -217,7 +217,6 @@ export function checkAnchor(certificate: Certificate, context: RuleContext): Fau
   const { purpose, profile } = context;
   return guarded(
     () =>
-      (certificate.subject.isEmpty ? fault('malformed-certificate', 'a CA without a name') : null) ??
       // A critical extension that is not understood may be a constraint.
       checkCriticalExtensions(certificate) ??
       // Version 1 has no way to say what a key is for.
