@@ -55,6 +55,7 @@ type ClientOnly =
   | 'sendServerName'
   | 'port'
   | 'session'
+  | 'ticketReuse'
   | 'trust'
   | 'clientAuth'
   | 'keyShareCount'
@@ -82,6 +83,7 @@ export function clientConfig(
     sendServerName: true,
     port: 0,
     session: null,
+    ticketReuse: false,
     trust: NOTHING,
     clientAuth: NOTHING,
     keyShareCount: 1,

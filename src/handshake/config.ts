@@ -97,6 +97,8 @@ export interface ClientConfig extends CommonConfig {
   readonly port: number;
   /** The session to resume; the connection takes a reference of its own. */
   readonly session: SessionCore | null;
+  /** Offer a TLS 1.3 session that was offered before (RFC 8446, C.4 advises against it). */
+  readonly ticketReuse: boolean;
   /** Digest of what decides about trust here; a session made under another is not offered. */
   readonly trust: Uint8Array;
   /** Digest of the client certificate and policy; likewise. */

@@ -21,8 +21,10 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly secureContext?: SecureContext | undefined;
   /** The name to ask for and to check. Default: `host`, or else `localhost`. */
   readonly servername?: string | undefined;
-  /** What to resume. In TLS 1.3 each serves once. */
+  /** What to resume. In TLS 1.3 each is offered once, unless `reuseTickets` says otherwise. */
   readonly session?: SessionInput | null | undefined;
+  /** Offer a TLS 1.3 session again that was offered before: observers can then link the two (RFC 8446, C.4). */
+  readonly reuseTickets?: boolean | undefined;
   readonly allowHalfOpen?: boolean | undefined;
   /** Idle time in milliseconds until `timeout` is emitted. */
   readonly timeout?: number | undefined;
@@ -54,12 +56,13 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const session =
     options.session === undefined || options.session === null
       ? null
-      : takeSessionInput(options.session, context.clock.wallMs());
+      : takeSessionInput(options.session, context.clock.wallMs(), context.provider);
   const config: ClientConfig = {
     ...setup.config,
     serverName,
     port,
     session,
+    ticketReuse: options.reuseTickets ?? false,
     keyLog: keyLogFile !== undefined,
     keyShareCount: options.keyShareCount ?? defaultKeyShares(setup.config.groups),
   };

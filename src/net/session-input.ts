@@ -1,8 +1,10 @@
 /** The session that a caller wants to resume, in whatever form it comes. */
+import type { CryptoProvider } from '../crypto/provider.ts';
 import { SessionCore } from '../session/core.ts';
 import { readSession } from '../session/forms.ts';
 import { Session, sessionCore } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
+import { recallTicket } from './used-tickets.ts';
 
 /** A session; or bytes of one: tlsession's own form, OpenSSL's DER or PEM, or what node:tls gives. */
 export type SessionInput = Session | SessionCore | Uint8Array;
@@ -11,11 +13,12 @@ export type SessionInput = Session | SessionCore | Uint8Array;
  * The session, with one library reference for the caller to release.
  * @throws {DecodeError} for bytes that are none, {SessionError} for one that has ended.
  */
-export function takeSessionInput(input: SessionInput, nowMs: number): SessionCore {
+export function takeSessionInput(input: SessionInput, nowMs: number, provider: CryptoProvider): SessionCore {
   const call = 'connect';
   if (input instanceof Uint8Array) {
     const { session } = readSession(input, null, nowMs, call);
     session.takeFromApplication(call);
+    recallTicket(session, provider);
     return session;
   }
   if (!(input instanceof Session) && !(input instanceof SessionCore)) {

@@ -23,6 +23,7 @@ import { inspectAs } from '../util/inspect.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
 import { legacyCertificate } from './certificate-view.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
+import { rememberTicket } from './used-tickets.ts';
 
 /** From here on what was written leaves at once and does not wait for more of the same turn, in bytes. */
 const FLUSH_AT = 16_384;
@@ -195,10 +196,17 @@ export class TLSSocket extends Duplex implements SocketOwner {
       this.#connection = new Connection({ ...config, keyLog: true });
     }
     this.#connection.start();
-    const offered = this.#offered;
-    this.#offered = null;
-    offered?.release('connect');
     this.#work();
+    this.#settleOffer(false);
+  }
+
+  /** Gives back the session that came with the options, once it has been offered or never will be. */
+  #settleOffer(over: boolean): void {
+    const session = this.#offered;
+    if (session === null || !(over || session.body('connect').wasOffered)) return;
+    this.#offered = null;
+    rememberTicket(session, this.#parts.config.provider);
+    session.release('connect');
   }
 
   #onData(chunk: Uint8Array): void {
@@ -322,6 +330,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     if (this.destroyed) return;
     this.#secure = true;
     this.#clearHandshakeTimer();
+    this.#settleOffer(true);
     const { info } = this.#connection;
     const { setup } = this.#parts;
     this.alpnProtocol = info.alpn === null ? false : latin1(info.alpn);
@@ -376,6 +385,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
   /** @internal A job that had to wait is answered. */
   jobSettled(): void {
     this.#work();
+    this.#settleOffer(false);
   }
 
   // To the transport -----------------------------------------------------------------------------------
@@ -461,8 +471,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     this.#clearHandshakeTimer();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
-    this.#offered?.release('connect');
-    this.#offered = null;
+    this.#settleOffer(true);
     this.#connection.destroy();
     const waiting = this.#waiting ?? this.#held?.done ?? this.#finishing;
     this.#waiting = null;

@@ -172,6 +172,8 @@ export class SessionBody {
    * codec; null for anything that was not decoded.
    */
   form: object | null = null;
+  /** A client has offered it: in TLS 1.3 it must not do so again (RFC 8446, C.4). */
+  wasOffered = false;
 
   constructor(slab: Uint8Array, present: number, from: Readonly<BodyScalars>) {
     this.slab = slab;
@@ -238,6 +240,7 @@ export class SessionBody {
     clone.chain = this.chain;
     clone.bindings = this.bindings;
     clone.form = this.form;
+    clone.wasOffered = this.wasOffered;
     return clone;
   }
 

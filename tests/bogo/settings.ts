@@ -133,6 +133,8 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     sendServerName: hostName !== null,
     port: 0,
     session,
+    // Which sessions are used once is BoringSSL's caller's to decide.
+    ticketReuse: true,
     keyShareCount: 1,
     alpn: alpn === null ? [] : readProtocols(alpn),
     requestOcsp: config['enable-ocsp-stapling'],

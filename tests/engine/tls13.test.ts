@@ -212,6 +212,40 @@ describe('resumption', () => {
     session.release('test');
   });
 
+  test('a ticket is offered once, also when it was declined, by whoever shares the session', () => {
+    using memory = new Memory();
+    const session = firstSession(memory);
+    const copy = session.dup();
+    for (const [offered, reason] of [
+      [session, null],
+      [session, 'replayed'],
+      [copy, 'replayed'],
+    ] as const) {
+      using pair = new Pair(credential, { client: { ...only13, session: offered } }, memory).run();
+      expect(pair.client.connection.info.resumptionReason).toBe(reason);
+      expect(pair.server.connection.info.resumed).toBe(reason === null);
+    }
+    {
+      using pair = new Pair(credential, { client: { ...only13, session, ticketReuse: true } }, memory).run();
+      expect(pair.client.connection.info.resumed).toBe(true);
+    }
+    copy.free();
+    session.release('test');
+
+    const declined = firstSession(memory);
+    {
+      using pair = new Pair(
+        credential,
+        { client: { ...only13, session: declined }, server: { tickets: false } },
+        memory,
+      ).run();
+      expect(pair.client.connection.info.resumptionReason).toBe('declined');
+    }
+    using pair = new Pair(credential, { client: { ...only13, session: declined } }, memory).run();
+    expect(pair.client.connection.info.resumptionReason).toBe('replayed');
+    declined.release('test');
+  });
+
   test('why not: the reasons of either end', () => {
     using memory = new Memory();
     const session = firstSession(memory);
@@ -236,7 +270,7 @@ describe('resumption', () => {
     for (const [options, clientReason, serverReason] of cases) {
       using pair = new Pair(
         credential,
-        { ...options, client: { ...only13, session, ...options.client } },
+        { ...options, client: { ...only13, session, ticketReuse: true, ...options.client } },
         memory,
       ).run();
       expect(pair.client.error ?? pair.server.error).toBeNull();

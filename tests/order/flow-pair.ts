@@ -29,6 +29,7 @@ function clientOptions(
     earlyData: setup.earlyData === true,
     certificateCompressors: setup.compressed === true ? [COMPRESSOR] : [],
     session,
+    ticketReuse: true,
   };
 }
 

@@ -23,6 +23,7 @@ export function whyNotOffer(host: Host<ClientConfig>, session: SessionCore): Res
   if (suite === undefined || suite.version !== version) return 'other-cipher';
   if (version === ProtocolVersion.TLS1_3) {
     if (body.length(Field.ticket) === 0) return 'not-resumable';
+    if (body.wasOffered && !config.ticketReuse) return 'replayed';
     const lifetimeSec = Math.min(body.ticketLifetimeHint, MAX_TICKET_LIFETIME_SEC);
     if ((nowMs - session.timeMs('connection')) / 1000 > lifetimeSec) return 'expired';
     // In TLS 1.3 any suite of the same hash will do (RFC 8446, 4.2.11).

@@ -21,6 +21,8 @@ export interface PskOffer {
 
 export function ticketOffer(host: Host<ClientConfig>, session: SessionCore): PskOffer {
   const body = session.body('connection');
+  // Two connections with one ticket could be told to be one client's (RFC 8446, C.4).
+  body.wasOffered = true;
   const ageMs = Math.max(0, Math.floor(host.nowMs() - session.timeMs('connection')));
   // Addition modulo 2^32 (RFC 8446, 4.2.11.1).
   const obfuscatedAge = ((ageMs >>> 0) + body.ticketAgeAdd) >>> 0;
