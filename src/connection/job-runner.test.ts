@@ -165,7 +165,7 @@ describe('what answers at once', () => {
     const session = await sessionFrom(options);
     expect(sessions.number).toBe(1);
     for (const resumed of [true, false]) {
-      using pair = new Pair({ ...options, client: { session } });
+      using pair = new Pair({ ...options, client: { session, ticketReuse: true } });
       expect(pair.client.connection.info.resumed).toBe(resumed);
       expect(pair.server.connection.info.resumptionReason).toBe(resumed ? null : 'not-found');
     }
