@@ -233,6 +233,7 @@ describe('by id', () => {
     const session = firstSession(memory, { server: byId });
     using other = pairOf(memory, { server: byId });
     const wrong = other.server.sessions[0] as SessionCore;
+    const held = wrong.libraryReferences;
     using pair = pairOf(memory, {
       client: { session },
       server: byId,
@@ -243,6 +244,7 @@ describe('by id', () => {
       },
     });
     expect(pair.server.connection.info).toMatchObject({ resumed: false, resumptionReason: 'other-id' });
+    expect(wrong.libraryReferences, 'given back at once').toBe(held);
     expectSound(pair);
     session.release('test');
   });

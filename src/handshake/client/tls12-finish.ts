@@ -162,7 +162,6 @@ class ExpectFinished12 extends State {
     const call = 'NewSessionTicket';
     const renewed = session.dup(call);
     renewed.takeFromApplication(call);
-    renewed.clearNotResumable();
     renewed.setField(Field.ticket, ticket.ticket, call);
     renewed.setField(Field.id, ticketId(host, ticket), call);
     renewed.setField(Field.alpn, host.info.alpn, call);
