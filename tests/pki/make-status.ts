@@ -108,6 +108,12 @@ export interface OcspSpec {
   /** Certificates that are sent along. Default: the responder's when it is not the issuer. */
   readonly certificates?: readonly Uint8Array[];
   readonly responseStatus?: number;
+  /** Puts the answer beside a status that says that there is none. */
+  readonly answerAnyway?: boolean;
+  /** `thisUpdate` as a UTCTime, which is for certificates alone. */
+  readonly utcTime?: boolean;
+  /** Bytes in the status `good`, which has none. */
+  readonly goodContents?: Uint8Array;
   readonly type?: string;
   readonly serial?: Uint8Array;
   readonly singleExtensions?: readonly TestExtension[];
@@ -142,11 +148,11 @@ function single(spec: OcspSpec): Uint8Array {
       tlv(2, spec.serial ?? spec.certificate.serial),
     ),
     status === 'good'
-      ? primitive(0, new Uint8Array(0))
+      ? primitive(0, spec.goodContents ?? new Uint8Array(0))
       : status === 'unknown'
         ? primitive(2, new Uint8Array(0))
         : context(1, generalizedTime(NOW - DAY), context(0, int(1, 0x0a))),
-    generalizedTime(spec.thisUpdate ?? NOW - DAY),
+    (spec.utcTime === true ? time : generalizedTime)(spec.thisUpdate ?? NOW - DAY),
     ...(spec.nextUpdate === null ? [] : [context(0, generalizedTime(spec.nextUpdate ?? NOW + DAY))]),
     ...(spec.singleExtensions === undefined
       ? []
@@ -177,6 +183,8 @@ export function issueOcsp(spec: OcspSpec): Uint8Array {
   const status = spec.responseStatus ?? 0;
   return seq(
     int(status, 0x0a),
-    ...(status === 0 ? [context(0, seq(oid(spec.type ?? '1.3.6.1.5.5.7.48.1.1'), octets(basic)))] : []),
+    ...(status === 0 || spec.answerAnyway === true
+      ? [context(0, seq(oid(spec.type ?? '1.3.6.1.5.5.7.48.1.1'), octets(basic)))]
+      : []),
   );
 }

@@ -53,10 +53,20 @@ const explicitCurve = seq(
   bits(new Uint8Array(65).fill(4)),
 );
 
+/** The right length and form, and no point of P-256. */
+const offCurve = seq(
+  seq(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')),
+  bits(Uint8Array.from({ length: 65 }, (_, i) => (i === 0 ? 4 : i))),
+);
+
 /** The contents of a SEQUENCE of up to 65535 bytes. */
 function contentsOf(sequence: Uint8Array): Uint8Array {
   const first = sequence[1] as number;
   return sequence.slice(first < 0x80 ? 2 : 2 + (first & 0x7f));
+}
+
+function manyExtensions(count: number): TestExtension[] {
+  return Array.from({ length: count }, (_, i) => ext.raw(`1.3.6.1.4.1.55555.9.${i}`, false, nil()));
 }
 
 const form: Rule[] = [
@@ -190,6 +200,13 @@ const form: Rule[] = [
     bad: { leaf: { add: [ext.raw(UNKNOWN, false, nil()), ext.raw(UNKNOWN, false, nil())] } },
   },
   {
+    title: 'more than 64 extensions',
+    reason: 'malformed-certificate',
+    depth: 0,
+    good: { leaf: { add: manyExtensions(58) } },
+    bad: { leaf: { add: manyExtensions(60) } },
+  },
+  {
     title: 'an extension that comes twice in an intermediate',
     reason: 'duplicate-extension',
     depth: 1,
@@ -269,6 +286,12 @@ const malformedLeaf: readonly (readonly [title: string, oid: string, value: Uint
   ['name constraints without a constraint', '2.5.29.30', seq()],
   ['name constraints with an empty list', '2.5.29.30', seq(context(0))],
   ['name constraints with NULL for lists', '2.5.29.30', seq(primitive(0, new Uint8Array(0)))],
+  [
+    'a name constraint with a minimum',
+    '2.5.29.30',
+    seq(context(0, seq(dns('example.com'), primitive(0, Uint8Array.of(1))))),
+  ],
+  ['more than 64 TLS features', '1.3.6.1.5.5.7.1.24', seq(...Array.from({ length: 65 }, (_, i) => int(i)))],
   ['policies without a policy', '2.5.29.32', seq()],
   ['a policy that comes twice', '2.5.29.32', seq(seq(oid('1.2.3')), seq(oid('1.2.3')))],
   ['a policy with an empty list of qualifiers', '2.5.29.32', seq(seq(oid('1.2.3'), seq()))],
@@ -449,6 +472,12 @@ const keys: Rule[] = [
     reason: 'bad-signature',
     depth: 0,
     bad: { leaf: { algorithm: { der: algorithms.sha256Rsa.der, sign: algorithms.ecdsaSha256.sign } } },
+  },
+  {
+    title: 'an issuer’s point that is not on its curve',
+    reason: 'key-not-allowed',
+    depth: 1,
+    bad: { ca: { key: withSpki(offCurve) } },
   },
 ];
 

@@ -287,6 +287,7 @@ const malformedConstraints: readonly (readonly [string, Uint8Array])[] = [
   ['an address without a mask', generalName.ipBytes(192, 0, 2, 0)],
   ['an e-mail constraint with two @', email('a@b@example.com')],
   ['a DNS constraint with an empty label', dns('a..example')],
+  ['an e-mail constraint with an empty label', email('a..example')],
   ['a URI constraint that is a URI', uri('https://example.com/')],
 ];
 

@@ -371,6 +371,37 @@ const answers: Rule[] = [
     stapled(() => ({ responseStatus: 3 })),
   ),
   ocsp(
+    'no answer, and one beside it',
+    'ocsp-invalid',
+    stapled(() => ({ responseStatus: 3, answerAnyway: true })),
+  ),
+  ocsp(
+    'a time of another type',
+    'ocsp-invalid',
+    stapled(() => ({ utcTime: true })),
+  ),
+  ocsp(
+    'a good status with contents',
+    'ocsp-invalid',
+    stapled(() => ({ goodContents: Uint8Array.of(5, 0) })),
+  ),
+  ocsp(
+    'more than eight certificates',
+    'ocsp-invalid',
+    stapled(({ ca }) => ({ certificates: Array.from({ length: 9 }, () => ca.der) })),
+    stapled(({ ca }) => ({ certificates: Array.from({ length: 8 }, () => ca.der) })),
+  ),
+  ocsp(
+    'more than sixty-four answers',
+    'ocsp-invalid',
+    stapled((cast) => ({
+      others: Array.from({ length: 64 }, () => ({ certificate: cast.ca, issuer: cast.root })),
+    })),
+    stapled((cast) => ({
+      others: Array.from({ length: 63 }, () => ({ certificate: cast.ca, issuer: cast.root })),
+    })),
+  ),
+  ocsp(
     'an answer of another type',
     'ocsp-invalid',
     stapled(() => ({ type: '1.2.3.4' })),
