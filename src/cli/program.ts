@@ -1,8 +1,10 @@
 /** The command line: every command registers itself here. */
 import { Command, CommanderError } from 'commander';
+import { registerConnect } from './connect-command.ts';
 import { registerDemo } from './demo-command.ts';
 import { registerInspect } from './inspect.ts';
 import { CliError, type CliIo, type ExitCode } from './io.ts';
+import { registerServe } from './serve-command.ts';
 import { registerVerify } from './verify.ts';
 
 export function createProgram(io: CliIo): Command {
@@ -16,6 +18,8 @@ export function createProgram(io: CliIo): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'tlsession: ')),
     });
   registerDemo(program, io);
+  registerConnect(program, io);
+  registerServe(program, io);
   registerInspect(program, io);
   registerVerify(program, io);
   return program;

@@ -33,11 +33,13 @@ export class ContextTickets implements SessionTickets {
   readonly #clock: Clock;
   /** Whether nobody else has the keys. */
   #own: boolean;
+  readonly #given: boolean;
 
   /** @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes. */
   constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring }: ContextTicketsOptions) {
     this.#provider = provider;
     this.#clock = clock;
+    this.#given = keyring !== undefined;
     this.#own = ticketKeys === undefined && keyring === undefined;
     this.ring =
       keyring ??
@@ -67,6 +69,11 @@ export class ContextTickets implements SessionTickets {
     const result = openSessionTicket(this.ring, ticket, this.#clock.wallMs());
     if (!result.opened) return { opened: false, reason: result.reason };
     return { opened: true, session: result.session, renew: result.renew };
+  }
+
+  /** Wipes the keys, unless the keyring was given. */
+  destroy(): void {
+    if (!this.#given) this.ring.destroy();
   }
 
   /**

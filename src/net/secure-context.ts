@@ -174,9 +174,17 @@ export class SecureContext {
     return this.#sessions;
   }
 
-  /** Whether anybody has asked for the cache. */
-  get hasSessions(): boolean {
-    return this.#sessions !== null;
+  /**
+   * The end of the context, as SSL_CTX_free(3) at its last reference: the cache lets its sessions go, and the
+   * keys of tickets are wiped, unless the keyring was given. What uses the context must be over.
+   */
+  destroy(): void {
+    this.#sessions?.clear();
+    this.tickets.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 
   /** SHA-256 over the anchors, in any order: the same in every process that trusts the same. */

@@ -45,7 +45,7 @@ export async function listen(
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((done) => server.close(() => done()));
       // What a context caches lives as long as it; here that is now over.
-      if (server.context.hasSessions) server.context.sessions.clear();
+      server.context.destroy();
     },
   };
 }
