@@ -67,18 +67,18 @@ export class ExpiryHeap {
     this.#settle(place, this.#items[last] as number, this.#keys[last] as number);
   }
 
-  /** Removes items whose key is below `limit`, all of them or `most`; returns them in no order. */
-  takeBelow(limit: number, most: number = Number.POSITIVE_INFINITY): number[] {
+  /** Removes every item whose key is below `limit`; returns them in no order. */
+  takeBelow(limit: number): number[] {
     const keys = this.#keys;
     const items = this.#items;
     const count = this.#count;
     if (count === 0 || !((keys[0] as number) < limit)) return [];
     // What has expired hangs together at the top. Breadth first, the places come out in ascending order.
     const places = [0];
-    for (let i = 0; i < places.length && places.length < most; i++) {
+    for (let i = 0; i < places.length; i++) {
       const child = (places[i] as number) * 4 + 1;
       const end = Math.min(child + 4, count);
-      for (let place = child; place < end && places.length < most; place++) {
+      for (let place = child; place < end; place++) {
         if ((keys[place] as number) < limit) places.push(place);
       }
     }

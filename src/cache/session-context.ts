@@ -15,6 +15,7 @@
  */
 import { Field } from '../session/body.ts';
 import type { SessionCore, SessionOwner } from '../session/core.ts';
+import { hasExFree } from '../session/ex-data.ts';
 import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { ProtocolVersion } from '../util/registries.ts';
@@ -37,8 +38,6 @@ export const DEFAULT_LOOKUP_LIMIT_MS = 1000;
 export const DEFAULT_MAX_PENDING_LOOKUPS = 1024;
 /** How deep callbacks that change the cache may nest. */
 export const MAX_CALLBACK_DEPTH = 32;
-/** Sessions that a flush without a callback takes out at once. */
-const FLUSH_CHUNK = 64;
 
 /**
  * What the get callback returns: a session, of which the library takes a reference of its own, or one with
@@ -254,32 +253,21 @@ export class SessionContext implements SessionOwner {
    */
   flush(nowMs: number): number {
     this.#guardDepth('SSL_CTX_flush_sessions');
-    const errors: unknown[] = [];
-    let flushed = 0;
-    if (this.callbacks.onRemove !== null) {
-      const expired = this.#table.takeExpired(nowMs);
-      flushed = this.#flushed(expired.sort(byExpiry), errors);
-    } else {
-      // A few at a time, so that what is taken out is still in the processor's cache when it is let go. No
-      // more than there are now: an ex_data callback might add what has expired for ever.
-      for (let left = this.#table.count; left > 0; ) {
-        const some = this.#table.takeExpired(nowMs, Math.min(left, FLUSH_CHUNK));
-        if (some.length === 0) break;
-        left -= some.length;
-        flushed += this.#flushed(some, errors);
-      }
+    // Where nobody can be called, each goes as it is taken out; otherwise all are out before the first goes.
+    if (this.callbacks.onRemove === null && !hasExFree()) {
+      const flushed = this.#table.takeExpired(nowMs, endInSilence);
+      this.#stats.flushed += flushed;
+      return flushed;
     }
-    throwCollected(errors, 'several callbacks of the session cache threw');
-    return flushed;
+    const expired: SessionCore[] = [];
+    this.#table.takeExpired(nowMs, (session) => expired.push(session));
+    return this.#flushed(expired);
   }
 
   /** Takes everything out, as flush does: SSL_CTX_flush_sessions with time 0, and the end of a context. */
   clear(): number {
     this.#guardDepth('SSL_CTX_flush_sessions');
-    const errors: unknown[] = [];
-    const flushed = this.#flushed(this.#table.takeAll().sort(byExpiry), errors);
-    throwCollected(errors, 'several callbacks of the session cache threw');
-    return flushed;
+    return this.#flushed(this.#table.takeAll());
   }
 
   /** The sessions in the cache, most recently used first: borrowed, and true of this moment. */
@@ -465,17 +453,20 @@ export class SessionContext implements SessionOwner {
     return removed !== null;
   }
 
-  /** All are out of the table; now they are marked, told of and let go. */
-  #flushed(sessions: readonly SessionCore[], errors: unknown[]): number {
+  /** All are out of the table; now they are marked, told of (earliest first) and let go. */
+  #flushed(sessions: SessionCore[]): number {
+    if (this.callbacks.onRemove !== null) sessions.sort(byExpiry);
     for (const session of sessions) {
       session.owner = null;
       session.markNotResumable();
     }
     this.#stats.flushed += sessions.length;
+    const errors: unknown[] = [];
     for (const session of sessions) {
       this.#tellRemoved(session, errors);
       letGo(session, errors);
     }
+    throwCollected(errors, 'several callbacks of the session cache threw');
     return sessions.length;
   }
 
@@ -648,6 +639,13 @@ const NOT_FOUND: LookupResult = Object.freeze({ session: null, from: null, reaso
 
 function missed(reason: ResumptionReason): LookupResult {
   return { session: null, from: null, reason };
+}
+
+/** A session that was flushed goes, where that calls nobody. */
+function endInSilence(session: SessionCore): void {
+  session.owner = null;
+  session.markNotResumable();
+  session.release('session cache');
 }
 
 /** The cache gives back its reference. When it was the last, ex_data callbacks run, and may throw. */

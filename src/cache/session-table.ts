@@ -147,13 +147,15 @@ export class SessionTable {
     return this.#forget(slot);
   }
 
-  /** Takes out sessions that expired before `nowMs`, all of them or `most`, in no order. */
-  takeExpired(nowMs: number, most?: number): SessionCore[] {
-    const slots = this.#heap.takeBelow(nowMs, most);
-    const taken: SessionCore[] = new Array(slots.length);
-    for (let i = 0; i < slots.length; i++) taken[i] = this.#forget(slots[i] as number);
+  /**
+   * Takes out every session that expired before `nowMs`, in no order, and hands each to `taken` while it is
+   * in the processor's cache. `taken` may not run anybody else's code: the table is whole only at the end.
+   */
+  takeExpired(nowMs: number, taken: (session: SessionCore) => void): number {
+    const slots = this.#heap.takeBelow(nowMs);
+    for (let i = 0; i < slots.length; i++) taken(this.#forget(slots[i] as number));
     if (this.#count === 0 && this.#rows.length > KEPT_SLOTS * ROW) this.#reset();
-    return taken;
+    return slots.length;
   }
 
   /** Takes out everything, least recently used first, and gives the memory back. */

@@ -68,6 +68,11 @@ export function isExIndex(index: number): boolean {
   return Number.isInteger(index) && index >= 0 && index < classes.length;
 }
 
+/** Whether letting a session go may call anybody. */
+export function hasExFree(): boolean {
+  return anyFree;
+}
+
 export function hasExNew(): boolean {
   return anyNew;
 }
