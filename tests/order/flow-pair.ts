@@ -1,5 +1,6 @@
 /** Two engines, set up for a handshake of the table, under a provider that protects nothing. */
 import type { ClientConfig, Credential, ServerConfig } from '../../src/handshake/config.ts';
+import type { OpenTicketAnswer } from '../../src/handshake/jobs.ts';
 import type { SessionCore } from '../../src/session/core.ts';
 import { Memory, Pair, USUAL } from '../support/engine-pair.ts';
 import { openProvider } from '../support/open-provider.ts';
@@ -76,6 +77,11 @@ export function prepare(
         server: { ...serverOptions(flow), maxSendFragment },
         clientAnswer: (job) =>
           job.kind === 'client-certificate' && setup.clientCertificate === 'sent' ? credential : USUAL,
+        serverAnswer: (job, id, end) => {
+          if (job.kind !== 'open-ticket' || setup.renewed !== true) return USUAL;
+          const opened = memory.answer(job, id, end) as OpenTicketAnswer;
+          return opened.opened ? { ...opened, renew: true } : opened;
+        },
       },
       memory,
     );

@@ -50,6 +50,8 @@ export interface Flow {
     readonly helloRetry?: boolean;
     readonly earlyData?: boolean;
     readonly tickets?: boolean;
+    /** A ticket is sent with the resumption (RFC 5077, figure 2). */
+    readonly renewed?: boolean;
     readonly stapled?: boolean;
     readonly compressed?: boolean;
   };
@@ -179,7 +181,22 @@ const client12: readonly Steps[] = [
     setup: { clientCertificate: 'sent' },
     steps: [sh12, certificate12, ske12, request12, done12, ccs12, finished12],
   },
-  { name: 'resumption', setup: { resumed: true }, steps: [sh12, ccs12, finished12] },
+  {
+    name: 'client certificate, stapled status and ticket',
+    setup: { clientCertificate: 'sent', stapled: true, tickets: true },
+    steps: [sh12, certificate12, status12, ske12, request12, done12, ticket12, ccs12, finished12],
+  },
+  { name: 'resumption by id', setup: { resumed: true }, steps: [sh12, ccs12, finished12] },
+  {
+    name: 'resumption by ticket',
+    setup: { resumed: true, tickets: true },
+    steps: [sh12, ccs12, finished12],
+  },
+  {
+    name: 'resumption with a new ticket',
+    setup: { resumed: true, tickets: true, renewed: true },
+    steps: [sh12, ticket12, ccs12, finished12],
+  },
 ];
 
 const ch12: Step = { arrival: 'client_hello' };
