@@ -176,6 +176,15 @@ describe('by ticket', () => {
   });
 });
 
+test('a session with a ticket is not offered where tickets are turned off', () => {
+  using memory = new Memory();
+  const session = firstSession(memory, { server: byTicket });
+  using pair = pairOf(memory, { client: { session, tickets: false }, server: byTicket });
+  expect(pair.client.connection.info.resumptionReason).toBe('resumption-disabled');
+  expect(jobsOf(pair, 'server').map((job) => job.kind)).toEqual(['sign', 'store-session']);
+  session.release('test');
+});
+
 describe('by id', () => {
   test('a session is resumed that the server stored before it said Finished', () => {
     using memory = new Memory();

@@ -30,9 +30,8 @@ export function whyNotOffer(host: Host<ClientConfig>, session: SessionCore): Res
     if (!config.cipherSuites.some((id) => sameHash(id, suite.hash))) return 'other-hash';
   } else {
     if (!config.cipherSuites.includes(body.cipher)) return 'other-cipher';
-    if (body.length(Field.ticket) > 0 && !config.tickets && body.length(Field.id) === 0) {
-      return 'resumption-disabled';
-    }
+    // The id beside a ticket is only the ticket's digest: no server knows it (RFC 5077, 3.4).
+    if (body.length(Field.ticket) > 0 && !config.tickets) return 'resumption-disabled';
     // What the server must answer otherwise than the session had it, or refuse, is not offered (RFC 7627, 5.3).
     const extended = hasExtendedMasterSecret(session);
     if (extended ? !config.extendedMasterSecret : config.requireExtendedMasterSecret) {
