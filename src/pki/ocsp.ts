@@ -60,6 +60,7 @@ export const OCSP_MAX_AGE_MS = 86_400_000;
 /** Certificates and single answers that are looked at; a stapled answer is about one certificate. */
 const MAX_CERTIFICATES = 8;
 const MAX_ANSWERS = 64;
+const MAX_BYTES = 65_536;
 
 interface SingleAnswer {
   readonly hash: HashName | null;
@@ -148,6 +149,7 @@ function readSingle(reader: DerReader): SingleAnswer {
 }
 
 function readAnswer(der: Uint8Array): OcspAnswer {
+  if (der.length > MAX_BYTES) invalid(`an answer of more than ${MAX_BYTES} bytes`);
   const outer = new DerReader(der);
   const response = outer.readSequence();
   outer.end();

@@ -15,12 +15,19 @@ export function validateCertificatePath(options: PathOptions): PathResult {
   if (options.chain.length === 0) throw new UsageError('ERR_TLS_BAD_OPTION', 'a chain without a certificate');
   if (!Number.isFinite(options.atMs)) throw new UsageError('ERR_TLS_BAD_OPTION', 'atMs is not a time');
   const reference = options.name === undefined ? null : parseReferenceName(options.name);
-  const result =
-    options.cache === undefined ? new Search(options, reference).run() : remembered(options, reference);
+  const remember = options.cache !== undefined && sizeOf(options) <= MAX_REMEMBERED_BYTES;
+  const result = remember ? remembered(options, reference) : new Search(options, reference).run();
   if (!result.ok || reference === null) return result;
   const { commonNameFallback = false } = options;
   const match = checkServerName(result.leaf, reference, { commonNameFallback });
   return match.ok ? { ...result, matchedName: match.matched } : refusal('name-mismatch', 0, match.message);
+}
+
+/** More than this is not hashed to look it up: the search refuses it sooner. */
+const MAX_REMEMBERED_BYTES = 256 * 1024;
+
+function sizeOf({ chain, ocsp }: PathOptions): number {
+  return chain.reduce((sum, der) => sum + der.length, ocsp?.length ?? 0);
 }
 
 /** The path from the cache, or into it. */

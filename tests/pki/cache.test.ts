@@ -137,6 +137,14 @@ describe('a remembered path', () => {
     expect(cache.counts.hits).toBe(1);
   });
 
+  it('is not looked for under bytes that no path would be found in', () => {
+    const cache = new PathCache();
+    expect(validate(cache, { chain: [leaf.der, new Uint8Array(300_000)] })).toMatchObject({
+      reason: 'budget-exceeded',
+    });
+    expect(cache.counts.misses).toBe(0);
+  });
+
   it('is never a refusal', () => {
     const cache = new PathCache();
     for (let i = 0; i < 3; i++)

@@ -386,6 +386,12 @@ const answers: Rule[] = [
     stapled(() => ({ goodContents: Uint8Array.of(5, 0) })),
   ),
   ocsp(
+    'an answer of more than 64 KiB',
+    'ocsp-invalid',
+    stapled(() => ({ extensions: [ext.raw('1.2.3.4', false, new Uint8Array(65_536))] })),
+    stapled(() => ({ extensions: [ext.raw('1.2.3.4', false, new Uint8Array(60_000))] })),
+  ),
+  ocsp(
     'more than eight certificates',
     'ocsp-invalid',
     stapled(({ ca }) => ({ certificates: Array.from({ length: 9 }, () => ca.der) })),
