@@ -145,6 +145,8 @@ describe('a file that differs from what we would write', () => {
     ['from OpenSSL 1.1.1, without [19]', tlv(0x30, FIXED, TIMES, 'a4020400')],
     ['without [4]', tlv(0x30, FIXED, TIMES, 'b303020100')],
     ['without a time and a timeout', tlv(0x30, FIXED, 'a4020400 b303020100')],
+    ['without a time', tlv(0x30, FIXED, 'a203020107 a4020400 b303020100')],
+    ['without a timeout', tlv(0x30, FIXED, 'a103020105 a4020400 b303020100')],
     ['with the key_arg of old', tlv(0x30, FIXED, '8003010203', TIMES, 'a4020400 b303020100')],
     [
       'with zeros written out',

@@ -239,14 +239,26 @@ describe('ex_data', () => {
     session.setField(Field.id, fromHex('aa'), 'test');
     session.setExData(first.index, 'value');
     const live = liveSessionCount();
-    first.onDup = () => {
+    const seen: SessionCore[] = [];
+    first.onDup = (to) => {
+      seen.push(to);
       throw new Error('no');
     };
     expect(() => session.dup()).toThrow('no');
-    first.onNew = () => {
+    first.onNew = (made) => {
+      seen.push(made);
       throw new Error('not even');
     };
     expect(() => session.dup()).toThrow('not even');
+    // Whoever kept what a callback was shown holds a session that has ended.
+    expect(seen.map((made) => [made.hasEnded, made.references])).toEqual([
+      [true, 0],
+      [true, 0],
+    ]);
+    expect(seen.map((made) => code(() => made.free()))).toEqual([
+      'ERR_SESSION_OVER_FREE',
+      'ERR_SESSION_OVER_FREE',
+    ]);
     expect(liveSessionCount()).toBe(live);
     expect(session.body('test').sharers).toBe(1);
     expect(toHex(session.field(Field.id, 'test'))).toBe('aa');
