@@ -30,6 +30,11 @@ export const FIELD_COUNT = 12;
 const HEADER = FIELD_COUNT * 3;
 const NAMES = Object.keys(Field);
 
+/** A field's name, for messages. */
+export function fieldName(field: number): string {
+  return NAMES[field] ?? 'a field';
+}
+
 /** The largest value each field may have, in bytes. */
 export const FIELD_LIMITS: readonly number[] = Object.freeze([
   512, // masterKey: OpenSSL's TLS13_MAX_RESUMPTION_PSK_LENGTH
@@ -227,7 +232,10 @@ export class SessionBody {
     const fields: (Uint8Array | null)[] = new Array(FIELD_COUNT);
     for (let i = 0; i < FIELD_COUNT; i++) fields[i] = this.has(i) ? this.view(i) : null;
     fields[field] = value;
-    return this.#withSlab(packFields(fields), presence(fields));
+    const changed = this.#withSlab(packFields(fields), presence(fields));
+    // What was offered was the ticket that it had.
+    if (field === Field.ticket) changed.wasOffered = false;
+    return changed;
   }
 
   clone(): SessionBody {
@@ -299,13 +307,11 @@ export function packFields(fields: FieldValues): Uint8Array {
   return slab;
 }
 
-/** As `packFields`, with each value given as a range of one source. @throws {SessionError} as `packFields`. */
+/** As `packFields`, with each value given as a range of one source, within its field's limit. */
 export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Array): Uint8Array {
   let total = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
-    const length = (ends[i] as number) - (starts[i] as number);
-    if (length > (FIELD_LIMITS[i] as number)) throw tooLong(i, length);
-    total += length;
+    total += (ends[i] as number) - (starts[i] as number);
   }
   const slab = new Uint8Array(total);
   let at = HEADER;
@@ -325,7 +331,7 @@ export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Ar
 function tooLong(field: number, length: number): SessionError {
   return new SessionError(
     'ERR_SESSION_VALUE_TOO_LONG',
-    `${NAMES[field]} of a session holds at most ${FIELD_LIMITS[field]} bytes, not ${length}`,
+    `${fieldName(field)} of a session holds at most ${FIELD_LIMITS[field]} bytes, not ${length}`,
   );
 }
 

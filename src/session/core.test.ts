@@ -428,6 +428,9 @@ describe('setters', () => {
     session.setPeer(leaf, chain, 'test');
     chain.pop();
     expect(session.body('test').chain).toEqual([leaf, other]);
+    // What is changed elsewhere leaves it where it is.
+    session.setField(Field.id, fromHex('01'), 'test');
+    expect([session.body('test').peer, session.body('test').chain]).toEqual([leaf, [leaf, other]]);
     expect(Object.isFrozen(session.body('test').chain)).toBe(true);
     session.free();
   });

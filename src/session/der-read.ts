@@ -1,7 +1,15 @@
 /** d2i_SSL_SESSION(3): reading the DER form of `der.ts`. */
 import { isKnownCipher } from '../util/cipher-names.ts';
 import { DerReader, DerTag } from '../util/der.ts';
-import { FIELD_COUNT, Field, PeerCertificate, packRanges, SessionBody } from './body.ts';
+import {
+  FIELD_COUNT,
+  FIELD_LIMITS,
+  Field,
+  fieldName,
+  PeerCertificate,
+  packRanges,
+  SessionBody,
+} from './body.ts';
 import { SessionCore } from './core.ts';
 import {
   ALWAYS_WRITTEN,
@@ -12,7 +20,7 @@ import {
   TWO_32,
   type WideInteger,
 } from './der-form.ts';
-import { SessionError, type SessionFormatCode, SessionFormatError } from './errors.ts';
+import { type SessionFormatCode, SessionFormatError } from './errors.ts';
 
 /** The timeout of a session whose file says none, in seconds (d2i_SSL_SESSION). */
 export const ABSENT_TIMEOUT_SEC = 3;
@@ -173,7 +181,7 @@ export function decodeRange(
     (elements & ALWAYS_WRITTEN) === ALWAYS_WRITTEN &&
     (elements & (1 << Tag.time)) !== 0 &&
     (elements & (1 << Tag.timeout)) !== 0;
-  const body = new SessionBody(packed(bytes, fixedEnd), present, {
+  const body = new SessionBody(packRanges(bytes, starts, ends), present, {
     version,
     cipher,
     kexGroup,
@@ -204,16 +212,6 @@ const FIELD_OF_TAG: readonly (number | undefined)[] = (() => {
   return Object.freeze(fields);
 })();
 
-/** A field over its limit is the input's fault here, and not a caller's. */
-function packed(bytes: Uint8Array, offset: number): Uint8Array {
-  try {
-    return packRanges(bytes, starts, ends);
-  } catch (error) {
-    if (!(error instanceof SessionError)) throw error;
-    throw new SessionFormatError('ERR_SESSION_FIELD_LENGTH', error.message, offset);
-  }
-}
-
 /** As d2i_SSL_SESSION judges it: major version 3, DTLS, or the odd number of DTLS 0.9. */
 function isTlsOrDtls(version: number): boolean {
   return version >> 8 === 0x03 || version >> 8 === 0xfe || version === 0x0100;
@@ -229,9 +227,13 @@ function readCipher(reader: DerReader): number {
   return cipher;
 }
 
-/** Where its bytes lie; whether they are too many is seen when all are packed. */
+/** Notes where the bytes of a field lie. */
 function readOctets(reader: DerReader, field: number): void {
   const end = reader.enter(DerTag.octetString);
+  const limit = FIELD_LIMITS[field] as number;
+  if (end - reader.at > limit) {
+    refuse('ERR_SESSION_FIELD_LENGTH', `${fieldName(field)} of more than ${limit} bytes`, reader.at);
+  }
   starts[field] = reader.at;
   ends[field] = end;
   reader.at = end;

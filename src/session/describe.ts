@@ -47,6 +47,8 @@ export interface SessionDescription {
   readonly peerRawPublicKeyLength: number | null;
   /** A client uses a session of TLS 1.3 once (RFC 8446, C.4). */
   readonly singleUse: boolean;
+  /** A client has offered it before. */
+  readonly wasOffered: boolean;
   readonly resumable: boolean;
   readonly notResumableReasons: readonly NotResumableReason[];
   /** Null: it came from a form that cannot say. Digests are hexadecimal. */
@@ -113,6 +115,7 @@ export function describeSession(
     peerChainLength: body.chain?.length ?? null,
     peerRawPublicKeyLength: length(body, Field.peerRpk),
     singleUse: isSingleUse(body),
+    wasOffered: body.wasOffered,
     resumable,
     notResumableReasons: reasons,
     bindings: bindings && {

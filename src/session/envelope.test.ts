@@ -84,6 +84,22 @@ describe('the envelope', () => {
     for (const one of [made, fromDer, fromEnvelope]) one.free();
   });
 
+  it('remembers that it was offered, as a copy does, and a new ticket does not', () => {
+    const made = session();
+    made.setField(Field.ticket, fromHex('01'), 'test');
+    expect(encodeEnvelope(made)[5]).toBe(0);
+    made.body('test').wasOffered = true;
+    const envelope = encodeEnvelope(made);
+    expect(envelope[5]).toBe(8);
+    const again = decodeEnvelope(envelope);
+    const copy = again.dup();
+    copy.setField(Field.hostname, fromHex('61'), 'test');
+    expect([again, copy].map((one) => one.body('test').wasOffered)).toEqual([true, true]);
+    copy.setField(Field.ticket, fromHex('02'), 'test');
+    expect([again, copy].map((one) => one.body('test').wasOffered)).toEqual([true, false]);
+    for (const one of [made, again, copy]) one.free();
+  });
+
   it('keeps a raw public key', () => {
     const made = session();
     made.setField(Field.peerRpk, fromHex('3009300306012703020001'), 'test');
@@ -152,7 +168,7 @@ describe('an envelope is refused', () => {
   it.each([
     ['when it is empty', new Uint8Array(0)],
     ['of another version', concatBytes(fromHex('d3544c53020002'), inner)],
-    ['with a flag that is not known', concatBytes(fromHex('d3544c5301080000'), inner)],
+    ['with a flag that is not known', concatBytes(fromHex('d3544c5301100000'), inner)],
     ['with 1,000 milliseconds', concatBytes(head(0, 1000), inner)],
     ['with something after it', concatBytes(head(0), inner, Uint8Array.of(0))],
     ['with something after the DER', concatBytes(head(0), uint24(der.length + 1), der, Uint8Array.of(0))],
@@ -197,6 +213,24 @@ describe('bindings', () => {
     made.setBindings(null, 'test');
     expect(made.body('test').bindings).toBeNull();
     made.free();
+  });
+
+  it('may be as large as an envelope can hold', () => {
+    const largest = {
+      host: `${'ü'.repeat(127)}a`,
+      port: 0xffff,
+      trust: new Uint8Array(255).fill(1),
+      clientAuth: new Uint8Array(255).fill(2),
+      authenticatedAtMs: Number.MAX_SAFE_INTEGER,
+    };
+    for (const bindings of [largest, { ...largest, authenticatedAtMs: 0, port: 0 }]) {
+      const made = session();
+      made.setBindings(bindings, 'test');
+      const again = decodeEnvelope(encodeEnvelope(made));
+      expect(again.body('test').bindings).toEqual(bindings);
+      made.free();
+      again.free();
+    }
   });
 
   it.each([

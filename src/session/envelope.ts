@@ -16,7 +16,8 @@
  *     struct {
  *         uint8  magic[4] = { 0xD3, 0x54, 0x4C, 0x53 };
  *         uint8  envelope_version = 1;
- *         uint8  flags;                               // 1 bound, 2 not resumable, 4 has a chain; others 0
+ *         uint8  flags;                               // 1 bound, 2 not resumable, 4 has a chain,
+ *                                                 // 8 offered before; others 0
  *         uint16 milliseconds;                        // 0..999: the session's time below the second
  *         opaque session<1..2^24-1>;                  // SSLSession in DER, [20] included
  *         select (flags & 4) { case 4: Certificate issuers<0..2^24-1>; };
@@ -38,6 +39,7 @@ const ENVELOPE_VERSION = 1;
 const BOUND = 1;
 const NOT_RESUMABLE = 2;
 const HAS_CHAIN = 4;
+const WAS_OFFERED = 8;
 /** Bytes of what is always there, less the DER itself. */
 const FIXED = 11;
 /** More certificates than a handshake may bring. */
@@ -71,7 +73,8 @@ export function encodeEnvelope(session: SessionCore, call = 'toEnvelope'): Uint8
   out[5] =
     (bindings === null ? 0 : BOUND) |
     (session.isMarkedNotResumable ? NOT_RESUMABLE : 0) |
-    (issuers === null ? 0 : HAS_CHAIN);
+    (issuers === null ? 0 : HAS_CHAIN) |
+    (body.wasOffered ? WAS_OFFERED : 0);
   const timeMs = session.timeMs(call);
   const milliseconds = Number.isSafeInteger(timeMs) ? timeMs - Math.floor(timeMs / 1000) * 1000 : 0;
   let at = putUint(out, 6, milliseconds, 2);
@@ -103,7 +106,8 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
   if (version !== ENVELOPE_VERSION)
     throw bad(`a session envelope of version ${version}, which is not known`, 4);
   const flags = cursor.uint(1);
-  if ((flags & ~(BOUND | NOT_RESUMABLE | HAS_CHAIN)) !== 0) throw bad('flags that are not known', 5);
+  if ((flags & ~(BOUND | NOT_RESUMABLE | HAS_CHAIN | WAS_OFFERED)) !== 0)
+    throw bad('flags that are not known', 5);
   const milliseconds = cursor.uint(2);
   if (milliseconds > 999) throw bad('a second has no more than 1,000 milliseconds', 6);
   const derEnd = cursor.vector(3);
@@ -129,6 +133,7 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
     }
     if (bindings !== null) session.setBindings(bindings, call);
     if ((flags & NOT_RESUMABLE) !== 0) session.markNotResumable();
+    if ((flags & WAS_OFFERED) !== 0) session.body(call).wasOffered = true;
     return session;
   } catch (error) {
     session.free(call);

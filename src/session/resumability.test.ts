@@ -32,6 +32,7 @@ describe('resumability', () => {
 
   it.each([
     ['not-resumable', (s: SessionCore) => s.markNotResumable()],
+    ['already-offered', (s: SessionCore) => void Object.assign(s.ownBody('test'), { wasOffered: true })],
     ['no-id-or-ticket', (s: SessionCore) => s.setField(Field.id, null, 'test')],
     ['no-secret', (s: SessionCore) => s.setField(Field.masterKey, null, 'test')],
     ['no-cipher', (s: SessionCore) => void Object.assign(s.ownBody('test'), { cipher: 0 })],
@@ -60,6 +61,15 @@ describe('resumability', () => {
     // In TLS 1.2 it is a hint, and 0 says nothing.
     expect(reasons(MADE + 60_000, ticket(0x0303, 30, 60))).toEqual([]);
     expect(reasons(MADE + 60_000, ticket(0x0303, 0, 60))).toEqual([]);
+  });
+
+  it('lets a session of TLS 1.2 be offered again', () => {
+    expect(
+      reasons(
+        MADE,
+        (s) => void Object.assign(s.ownBody('test'), { wasOffered: true, version: 0x0303, cipher: 0xc02b }),
+      ),
+    ).toEqual([]);
   });
 
   it('says until when', () => {

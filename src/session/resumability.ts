@@ -8,6 +8,7 @@ import type { SessionCore } from './core.ts';
 
 const TEXTS = {
   'not-resumable': 'it is marked as not to be resumed',
+  'already-offered': 'it was used before, and TLS 1.3 uses a session once',
   'no-id-or-ticket': 'it has neither a session id nor a ticket to be known by',
   'no-secret': 'it has no secret',
   'no-cipher': 'it has no cipher suite',
@@ -48,6 +49,7 @@ export function resumability(session: SessionCore, nowMs: number, call = 'resuma
   if (body.length(Field.id) === 0 && body.length(Field.ticket) === 0) reasons.push('no-id-or-ticket');
   if (body.length(Field.masterKey) === 0) reasons.push('no-secret');
   const isTls13 = body.version === ProtocolVersion.TLS1_3;
+  if (isTls13 && body.wasOffered) reasons.push('already-offered');
   if (!isTls13 && body.version !== ProtocolVersion.TLS1_2) reasons.push('unsupported-version');
   if (body.cipher === 0) reasons.push('no-cipher');
   else if (!cipherSuites.has(body.cipher)) reasons.push('unsupported-cipher');

@@ -161,6 +161,7 @@ describe('what a session says', () => {
       ticketLifetimeHintSec: session.ticketLifetimeHintSec,
       maxEarlyData: session.maxEarlyData,
       isSingleUse: session.isSingleUse,
+      wasOffered: session.wasOffered,
       isResumable: session.isResumable,
     }).toEqual({
       id: 'aabb',
@@ -187,6 +188,7 @@ describe('what a session says', () => {
       ticketLifetimeHintSec: 100,
       maxEarlyData: 16_384,
       isSingleUse: true,
+      wasOffered: false,
       isResumable: true,
     });
     for (const name of ['id', 'masterKey', 'ticket'] as const) {

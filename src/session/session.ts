@@ -319,6 +319,11 @@ export class Session implements Disposable {
     return isSingleUse(this.#body('isSingleUse'));
   }
 
+  /** Whether a client has offered it to a server: one of TLS 1.3 is then used up. */
+  get wasOffered(): boolean {
+    return this.#body('wasOffered').wasOffered;
+  }
+
   /** SSL_SESSION_is_resumable(3): not marked, and it has an id or a ticket. Says nothing about time. */
   get isResumable(): boolean {
     return this.#need('Session.isResumable').isResumable('Session.isResumable');
