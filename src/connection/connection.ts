@@ -15,6 +15,7 @@ import { startServer } from '../handshake/server/start.ts';
 import { type State, Waiting } from '../handshake/state.ts';
 import { readAlert } from '../record/record-reader.ts';
 import type { SessionCore } from '../session/core.ts';
+import { copyBytes, plainBytes } from '../util/bytes.ts';
 import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { Alert, ProtocolVersion } from '../util/registries.ts';
 import { AlertLevel, ContentType } from '../wire/numbers.ts';
@@ -58,7 +59,7 @@ export class Connection {
   receive(bytes: Uint8Array): void {
     if (this.#isOver || bytes.length === 0) return;
     try {
-      this.#host.reader.push(bytes);
+      this.#host.reader.push(plainBytes(bytes));
       this.#pump();
       this.#host.reader.keepRest();
       this.#host.joiner.keepRest();
@@ -158,7 +159,7 @@ export class Connection {
     if (this.#waitingBytes + data.length > this.#host.limits.pendingOutputBytes) {
       throw new UsageError('ERR_TLS_BUFFER_FULL', 'too much was written before the handshake was complete');
     }
-    this.#waiting.push(data.slice());
+    this.#waiting.push(copyBytes(data));
     this.#waitingBytes += data.length;
   }
 

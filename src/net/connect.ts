@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientConfig } from '../handshake/config.ts';
 import { UsageError } from '../util/errors.ts';
 import { NamedGroup } from '../util/registries.ts';
+import { hasKeyLogFile } from './key-log-file.ts';
 import type { SecureContext, SecureContextOptions } from './secure-context.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
 import { type ClientPolicy, clientSetup } from './setup.ts';
@@ -63,7 +64,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     port,
     session,
     ticketReuse: options.reuseTickets ?? false,
-    keyLog: keyLogFile !== undefined,
+    keyLog: hasKeyLogFile(),
     keyShareCount: options.keyShareCount ?? defaultKeyShares(setup.config.groups),
   };
   let transport: Duplex;
@@ -91,8 +92,6 @@ export function connect(...args: readonly unknown[]): TLSSocket {
 function defaultKeyShares(groups: readonly number[]): number {
   return groups[0] === NamedGroup.x25519mlkem768 ? 2 : 1;
 }
-
-const keyLogFile: string | undefined = process.env['SSLKEYLOGFILE'] || undefined;
 
 function openSocket(options: ConnectOptions): Socket {
   const { path, host, port } = options;

@@ -1,4 +1,5 @@
 /** The words of node:tls's options, read into the engine's numbers. */
+import { copyBytes } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, NamedGroup, ProtocolVersion, SignatureScheme } from '../util/registries.ts';
 
@@ -184,7 +185,7 @@ export function parseAlpn(protocols: readonly (string | Uint8Array)[] | Uint8Arr
     const names: Uint8Array[] = [];
     for (let at = 0; at < protocols.length; ) {
       const length = protocols[at] as number;
-      const name = protocols.slice(at + 1, at + 1 + length);
+      const name = copyBytes(protocols.subarray(at + 1, at + 1 + length));
       if (length === 0 || name.length !== length) throw badAlpn();
       names.push(name);
       at += 1 + length;
@@ -192,7 +193,7 @@ export function parseAlpn(protocols: readonly (string | Uint8Array)[] | Uint8Arr
     return names;
   }
   return protocols.map((protocol) => {
-    const name = typeof protocol === 'string' ? new TextEncoder().encode(protocol) : protocol.slice();
+    const name = typeof protocol === 'string' ? new TextEncoder().encode(protocol) : copyBytes(protocol);
     if (name.length === 0 || name.length > 255) throw badAlpn();
     return name;
   });

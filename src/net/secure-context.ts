@@ -15,7 +15,7 @@ import type { Credential } from '../handshake/config.ts';
 import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
 import { PathCache } from '../pki/path-cache.ts';
 import type { TicketKeyring } from '../ticket/keyring.ts';
-import { concatBytes, utf8 } from '../util/bytes.ts';
+import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
@@ -170,6 +170,8 @@ export class SecureContext {
       timers: nodeTimers,
       timeoutSec: this.sessionTimeoutSec,
       mode: CacheMode.SERVER,
+      // A listener of newSession or resumeSession that fails costs a resumption, not the process.
+      reportError: (error) => process.emitWarning(error instanceof Error ? error : String(error)),
     });
     return this.#sessions;
   }
@@ -250,15 +252,13 @@ function toArray<T>(value: T | readonly T[]): readonly T[] {
 }
 
 function keep<T>(value: T): T {
-  return (value instanceof Uint8Array ? value.slice() : value) as T;
+  return (value instanceof Uint8Array ? copyBytes(value) : value) as T;
 }
 
 function readCredentials(options: SecureContextOptions, provider: CryptoProvider): Credential[] {
   const { cert, key, passphrase } = options;
   if (key === undefined || cert === undefined) return [];
-  const chains = toArray<CertificateInput>(cert).map((input) =>
-    certificateBytes(keep(input)).map((der) => der.slice()),
-  );
+  const chains = toArray<CertificateInput>(cert).map((input) => certificateBytes(keep(input)).map(copyBytes));
   const keys = toArray<KeyInput>(key);
   // As with OpenSSL, a chain goes with the key that is its own, whatever the order.
   const credentials: Credential[] = [];

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { Field } from '../session/body.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import { readSession } from '../session/forms.ts';
+import { hasKeyLogFile } from './key-log-file.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
 import { type SocketListener, TLSSocket } from './socket.ts';
@@ -20,7 +21,6 @@ export interface ServerOptions extends SecureContextOptions, ServerPolicy {
 }
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 120_000;
-const keyLogFile: string | undefined = process.env['SSLKEYLOGFILE'] || undefined;
 
 export class Server extends NetServer implements SocketListener {
   readonly #options: ServerOptions;
@@ -65,7 +65,7 @@ export class Server extends NetServer implements SocketListener {
 
   /** What connections share, as the server's listeners are now. */
   #setup(): SocketSetup {
-    const keyLog = keyLogFile !== undefined || this.listenerCount('keylog') > 0;
+    const keyLog = hasKeyLogFile() || this.listenerCount('keylog') > 0;
     // A look-up outside needs a name to look up: tickets that are ids, in both versions.
     const statefulTickets = this.#options.statefulTickets ?? this.listenerCount('resumeSession') > 0;
     const key = `${keyLog} ${statefulTickets} ${this.#names.length > 0}`;

@@ -1,4 +1,5 @@
 /** Contexts that are made of options and not given: the last few are kept, since parsing is what costs. */
+import { copyBytes } from '../util/bytes.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 
 const NAMES = [
@@ -66,6 +67,6 @@ function same(kept: unknown, given: unknown): boolean {
 
 /** Bytes and lists are copied: the caller may change them. */
 function keep(value: unknown): unknown {
-  if (value instanceof Uint8Array) return value.slice();
+  if (value instanceof Uint8Array) return copyBytes(value);
   return Array.isArray(value) ? value.map(keep) : value;
 }

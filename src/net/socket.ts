@@ -22,6 +22,7 @@ import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
 import { legacyCertificate } from './certificate-view.ts';
+import { writeKeyLog } from './key-log-file.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
 import { rememberTicket } from './used-tickets.ts';
 
@@ -321,6 +322,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
 
   #onKeyLog(text: string): void {
     const line = Buffer.from(`${text}\n`);
+    writeKeyLog(line);
     if (this.#isServer) this.#parts.listener?.keylog(line, this);
     this.emit('keylog', line);
   }

@@ -10,6 +10,16 @@ export function copyBytes(source: Uint8Array): Uint8Array {
   return copy;
 }
 
+/**
+ * The same bytes as a plain Uint8Array, without a copy. Node's Buffer is one by type, and yet its `slice`
+ * gives a view where every other array's gives a copy: what comes from outside passes through here first.
+ */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Whether two arrays hold the same bytes. Leaves at the first difference: for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

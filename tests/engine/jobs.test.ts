@@ -236,13 +236,13 @@ function complete({ client, server }: Pair): boolean {
 }
 
 /** Both ends are well, and data passes both ways. */
-function expectAlive(pair: Pair): void {
+function expectAlive(pair: Pair, before = ''): void {
   expect(pair.client.error ?? pair.server.error).toBeNull();
   expect(complete(pair)).toBe(true);
   pair.client.connection.write(text('ping'));
   pair.server.connection.write(text('pong'));
   pair.run();
-  expect(pair.server.received).toBe('ping');
+  expect(pair.server.received).toBe(`${before}ping`);
   expect(pair.client.received).toBe('pong');
 }
 
@@ -362,4 +362,29 @@ test('what arrives while a job is open waits for its answer, within a bound', ()
   record.set([0x17, 3, 3, 0x40, 0]);
   for (let i = 0; i < 100 && client.error === null; i++) client.connection.receive(record);
   expect(client.error).toMatchObject({ reason: 'internal-error' });
+});
+
+test('input in a Buffer that is reused at once, and a Buffer written before the handshake is over', () => {
+  const buffers = (bytes: Uint8Array): Uint8Array => Buffer.from(bytes);
+  for (const version of [0x0303, 0x0304]) {
+    const written = Buffer.from('early bird');
+    using memory = new Memory();
+    using pair = new Pair(
+      credential,
+      {
+        client: { maxVersion: version, alpn: [text('one'), text('two')] },
+        server: { alpn: [text('two')], selectByJob: true, groups: [0x18] },
+        serverAnswer: (job) => (job.kind === 'select' ? OPEN : USUAL),
+        between: { toServer: buffers, toClient: buffers },
+      },
+      memory,
+    );
+    pair.client.connection.write(written);
+    pair.run();
+    for (const { id } of pair.server.openJobs.splice(0)) pair.server.connection.finishJob(id, {});
+    expectAlive(pair.run(), 'early bird');
+    expect(pair.server.connection.info.serverName).toBe('localhost');
+    expect(Buffer.from(pair.client.connection.info.alpn as Uint8Array).toString()).toBe('two');
+    expect(written.toString()).toBe('early bird');
+  }
 });

@@ -2,6 +2,7 @@
 import { EarlySecret } from '../../schedule/tls13.ts';
 import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
+import { copyBytes } from '../../util/bytes.ts';
 import { UsageError } from '../../util/errors.ts';
 import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ClientConfig, ExternalPsk } from '../config.ts';
@@ -33,7 +34,7 @@ export function externalOffer(host: Host<ClientConfig>, psk: ExternalPsk): PskOf
   if (psk.identity.length === 0 || psk.identity.length > 0xffff) {
     throw new UsageError('ERR_TLS_PSK_IDENTITY', 'a PSK identity has 1 to 65,535 bytes');
   }
-  return makeOffer(host, 'external', psk.session, psk.identity.slice(), 0);
+  return makeOffer(host, 'external', psk.session, copyBytes(psk.identity), 0);
 }
 
 function makeOffer(
