@@ -19,6 +19,7 @@ const RESUMPTION = {
   'store-slow': 'the session store did not answer in time',
   'store-busy': 'too many look-ups are waiting for the session store',
   'store-failed': 'the session store failed',
+  'bad-stored-session': 'what the session store returned is damaged, or was kept for another place',
   'refused-by-callback': "the application's callback refused the session",
   'not-resumable': 'the session is marked as not to be resumed',
   // Age.
