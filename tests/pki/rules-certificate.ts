@@ -826,9 +826,28 @@ const profile: Rule[] = [
     { leaf: { subject: '', key: keyFor('leaf'), add: [ext.san([dns('example.com')])] } },
     { leaf: { subject: '', key: keyFor('leaf') } },
   ),
-  violation('alternative-name-syntax', 'an underscore in a DNS name', 0, {
-    leaf: { names: [dns('a_b.example.com')] },
-  }),
+  violation(
+    'alternative-name-syntax',
+    'an underscore in a DNS name',
+    0,
+    { leaf: { names: [dns('a_b.example.com')] } },
+    // Every type of name there is.
+    {
+      leaf: {
+        names: [
+          dns('*.example.com'),
+          generalName.email('a@example.com'),
+          generalName.uri('urn:isbn:1'),
+          generalName.ip('::1'),
+          generalName.directory('CN=x'),
+          generalName.other('1.2.3', nil()),
+          generalName.registeredId('1.2.3'),
+          tlv(0xa3, seq()),
+          tlv(0xa5, seq()),
+        ],
+      },
+    },
+  ),
   violation('alternative-name-syntax', 'a period in front of a DNS name', 0, {
     leaf: { names: [dns('example.com'), dns('.example.com')] },
   }),

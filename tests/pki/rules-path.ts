@@ -280,6 +280,24 @@ const unsupportedSyntax: readonly Pair[] = [
     [email('a@example.com')],
     [email('a@b@example.com')],
   ],
+  [
+    'an e-mail address without a mailbox',
+    permitted(email('example.com')),
+    [email('a@example.com')],
+    [email('@example.com')],
+  ],
+  [
+    'an e-mail address without a host',
+    permitted(email('example.com')),
+    [email('"a@b"@example.com')],
+    [email('a@')],
+  ],
+  [
+    'a mailbox of 65 characters',
+    permitted(email('example.com')),
+    [email(`${'a'.repeat(64)}@example.com`)],
+    [email(`${'a'.repeat(65)}@example.com`)],
+  ],
 ];
 
 const malformedConstraints: readonly (readonly [string, Uint8Array])[] = [
