@@ -773,6 +773,24 @@ const budgets: Rule[] = [
     },
   },
   {
+    title: 'directory names of many parts against constraints of many parts',
+    reason: 'budget-exceeded',
+    depth: 0,
+    good: {
+      ...constrained(excluded(...Array.from({ length: 10 }, (_, i) => directory(`CN=${i}`))), [
+        dns('a.example'),
+      ]),
+      options: { budget: { nameComparisons: 60 } },
+    },
+    bad: {
+      ...constrained(
+        excluded(...Array.from({ length: 10 }, (_, i) => directory(`${'O=x,'.repeat(9)}CN=${i}`))),
+        [dns('a.example')],
+      ),
+      options: { budget: { nameComparisons: 60 } },
+    },
+  },
+  {
     title: 'more policies than the budget',
     reason: 'budget-exceeded',
     depth: 0,
