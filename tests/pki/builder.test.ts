@@ -5,7 +5,21 @@ import { type AnchorSource, TrustAnchors } from '../../src/pki/anchors.ts';
 import type { PathOptions, PathResult } from '../../src/pki/result.ts';
 import type { PathProvider } from '../../src/pki/signatures.ts';
 import { validateCertificatePath } from '../../src/pki/validate.ts';
-import { DAY, ext, generalName, issue, issueCa, keyFor, NOW, OIDS, type TestCertificate } from './make.ts';
+import {
+  type Algorithm,
+  algorithms,
+  DAY,
+  ext,
+  generalName,
+  issue,
+  issueCa,
+  type KeyKind,
+  keyFor,
+  NOW,
+  OIDS,
+  pssAlgorithm,
+  type TestCertificate,
+} from './make.ts';
 
 const provider: PathProvider = nodeProvider;
 
@@ -314,5 +328,39 @@ describe('bags that are made to take long', () => {
     const start = issue({ issuer: middle[19]!, omit: [OIDS.aki] });
     expect(validate([start, bad, ...middle], [root.der], { provider: counter })).toMatchObject({ ok: false });
     expect(counter.verified).toBe(1);
+  });
+});
+
+describe('keys and signatures', () => {
+  it.each([
+    ['p256', algorithms.ecdsaSha256],
+    ['p256', algorithms.ecdsaSha384],
+    ['p256', algorithms.ecdsaSha512],
+    ['p384', algorithms.ecdsaSha256],
+    ['p384', algorithms.ecdsaSha384],
+    ['p521', algorithms.ecdsaSha512],
+    ['p521', algorithms.ecdsaSha256],
+    ['rsa2048', algorithms.sha256Rsa],
+    ['rsa2048', algorithms.sha384Rsa],
+    ['rsa2048', algorithms.sha512Rsa],
+    ['rsa2048', pssAlgorithm('sha256', 32)],
+    ['rsa2048', pssAlgorithm('sha384', 48)],
+    ['rsa2048', pssAlgorithm('sha512', 64)],
+    ['rsa-pss', pssAlgorithm('sha256', 32)],
+    ['rsa-pss', pssAlgorithm('sha512', 64)],
+    ['ed25519', algorithms.ed25519],
+    ['ed448', algorithms.ed448],
+  ] as [KeyKind, Algorithm][])('of %s verify, with this algorithm and no other', (kind, algorithm) => {
+    const issuer = issueCa('CN=signer', { key: keyFor('signer', kind), issuer: root });
+    const signed = issue({ issuer, algorithm, key: keyFor('signed', kind) });
+    expect(validate([signed, issuer], [root.der])).toMatchObject({ ok: true });
+    const broken = issue({ issuer, algorithm, breakSignature: true });
+    expect(route(validate([broken, issuer], [root.der]))).toBe('bad-signature at 0');
+  });
+
+  it('whose modulus is no whole bytes pass the compatible profile alone', () => {
+    const signed = issue({ issuer: root, key: keyFor('odd', 'rsa2052') });
+    expect(validate([signed], [root.der])).toMatchObject({ ok: true });
+    expect(route(validate([signed], [root.der], { profile: 'rfc5280' }))).toBe('key-not-allowed at 0');
   });
 });
