@@ -120,6 +120,7 @@ export function serverConfig(
     preferServerCiphers: false,
     ticketCount: 2,
     sessionIds: false,
+    generateSessionId: null,
     statefulTickets: false,
     maxEarlyData: 0,
     receiveMaxEarlyData: 16_384,

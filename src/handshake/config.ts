@@ -149,6 +149,8 @@ export interface ServerConfig extends CommonConfig {
   readonly ticketCount: number;
   /** Whether a 1.2 session id is minted and looked up: a cache is there. */
   readonly sessionIds: boolean;
+  /** Where ids of new sessions come from (SSL_CTX_set_generate_session_id): 1 to 32 bytes. Null: 32 random ones. */
+  readonly generateSessionId: (() => Uint8Array) | null;
   /** TLS 1.3 tickets that are only names for sessions in a cache. */
   readonly statefulTickets: boolean;
   /** Bytes of early data that tickets promise; 0: none. */

@@ -63,6 +63,8 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   beforeApplicationData: (() => void) | null = null;
   /** Queues tickets beyond those that a handshake sends (server, TLS 1.3). */
   issueTicket: (() => void) | null = null;
+  /** Server: the ticket that came is still good, or a callback wants none: no new one goes out. */
+  sendNoTicket = false;
   clientRandom: Uint8Array = new Uint8Array(32);
   /** Turns secrets into key log events, if anybody asked for them. */
   readonly keyLog: KeyLogSink | null;

@@ -118,7 +118,12 @@ export type OpenTicketAnswer =
       /** Whether a new ticket should be sent. */
       readonly renew: boolean;
     }
-  | { readonly opened: false; readonly reason: ResumptionReason };
+  | {
+      readonly opened: false;
+      readonly reason: ResumptionReason;
+      /** A ticket callback's IGNORE: no new ticket is sent either. */
+      readonly sendNone?: boolean;
+    };
 
 /**
  * A stateful ticket is good once: take the session out of its store. Asked only after the binder proved that

@@ -6,9 +6,7 @@ interface ExIndex<T> {
   readonly argl: number;
   readonly argp: unknown;
   readonly onNew: ((parent: T, index: number, argl: number, argp: unknown) => unknown) | null;
-  readonly onFree:
-    | ((parent: T, value: unknown, index: number, argl: number, argp: unknown) => void)
-    | null;
+  readonly onFree: ((parent: T, value: unknown, index: number, argl: number, argp: unknown) => void) | null;
 }
 
 export class ExDataClass<T> {

@@ -1,16 +1,12 @@
 /** A context's cache under OpenSSL's names: SSL_CTX_sess_set_get_cb(3), SSL_CTX_add_session(3) and their kin. */
-import { CacheMode } from '../cache/modes.ts';
+
 import type { CacheStats } from '../cache/cache-stats.ts';
+import { CacheMode } from '../cache/modes.ts';
 import { DEFAULT_SESSION_TIMEOUT_SEC } from '../cache/session-context.ts';
 import type { SessionCore } from '../session/core.ts';
 import { ERR_LIB_SSL, raise, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG } from './err.ts';
-import type { Ssl, SSL } from './ssl.ts';
-import {
-  type GEN_SESSION_CB,
-  type SSL_CTX,
-  SSL_OP_NO_TICKET,
-  type SSL_not_resumable_cb,
-} from './ssl-ctx.ts';
+import type { SSL, Ssl } from './ssl.ts';
+import { type GEN_SESSION_CB, type SSL_CTX, type SSL_not_resumable_cb, SSL_OP_NO_TICKET } from './ssl-ctx.ts';
 import { SSL_MAX_SID_CTX_LENGTH } from './ssl-session.ts';
 import { type SSL_SESSION, sessionOf } from './types.ts';
 

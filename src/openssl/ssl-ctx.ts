@@ -15,8 +15,8 @@ import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import { ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT, raise } from './err.ts';
 import { ExDataClass, type ExValues } from './ex-data-class.ts';
 import type { SSL } from './ssl.ts';
-import type { SSL_SESSION, X509 } from './types.ts';
 import type { TicketCallbacks } from './ssl-tickets.ts';
+import type { SSL_SESSION, X509 } from './types.ts';
 
 /** TLS_method(3): which roles the connections of a context may have. */
 export interface SSL_METHOD {
@@ -116,7 +116,7 @@ export class SSL_CTX {
   readonly settings: Settings;
   readonly paths: PathCache = new PathCache();
   readonly exData: ExValues;
-  anchors: TrustAnchors = new TrustAnchors([]);
+  anchors: TrustAnchors = TrustAnchors.from([]);
   alpnSelect: { readonly cb: SSL_alpn_select_cb; readonly arg: unknown } | null = null;
   servername: { readonly cb: SSL_servername_cb; readonly arg: unknown } | null = null;
   readonly tickets: TicketCallbacks;
@@ -178,7 +178,10 @@ export class SSL_CTX {
 
   check(call: string): void {
     if (this.#references === 0) {
-      throw new UsageError('ERR_OPENSSL_CTX_ENDED', `${call}: the SSL_CTX has ended: its last reference was freed`);
+      throw new UsageError(
+        'ERR_OPENSSL_CTX_ENDED',
+        `${call}: the SSL_CTX has ended: its last reference was freed`,
+      );
     }
   }
 }
@@ -253,7 +256,7 @@ export function SSL_CTX_use_cert_and_key(
 /** Certificates to trust, as SSL_CTX_load_verify_file(3) reads them from a file: PEM or DER. */
 export function SSL_CTX_load_verify_certs(ctx: SSL_CTX, certificates: string | Uint8Array): number {
   try {
-    ctx.anchors = new TrustAnchors([certificates]);
+    ctx.anchors = TrustAnchors.from([certificates]);
     return 1;
   } catch (error) {
     raise(ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT, error instanceof Error ? error.message : '');

@@ -174,6 +174,7 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
     maxEarlyData: earlyData,
     receiveMaxEarlyData: earlyData,
     replayGuard: config['enable-early-data'],
+    generateSessionId: null,
     advertiseGroups: false,
     bindServerName: false,
   };

@@ -7,7 +7,7 @@ import { HandshakeType } from '../../wire/numbers.ts';
 import { Writer } from '../../wire/writer.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { MAX_TICKET_LIFETIME_SEC, makeSession, type SessionFacts } from '../shared/sessions.ts';
+import { MAX_TICKET_LIFETIME_SEC, makeSession, newSessionId, type SessionFacts } from '../shared/sessions.ts';
 import { installTrafficKeys, TrafficSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import type { ClientRequest } from './client-hello.ts';
@@ -66,6 +66,7 @@ export class EstablishedServer13 extends State {
   issueFirstTickets(request: ClientRequest, resumed: boolean): void {
     const { config } = this.#host;
     const { settings } = this.#finished;
+    if (this.#host.sendNoTicket) return;
     if (config.ticketCount === 0 || (!settings.tickets && !config.statefulTickets)) return;
     const modes = request.pskModes;
     if (modes === null || !(modes.dhe || (modes.plain && config.allowPskKe))) return;
@@ -81,7 +82,7 @@ export class EstablishedServer13 extends State {
     const masterKey = this.#resumption.psk(nonce);
     const random = host.random(4);
     const ageAdd = new DataView(random.buffer, random.byteOffset, 4).getUint32(0);
-    const id = host.random(32);
+    const id = newSessionId(host);
     const lifetimeSec = Math.min(config.sessionTimeoutSec, MAX_TICKET_LIFETIME_SEC);
     const maxEarlyData = config.replayGuard ? config.maxEarlyData : 0;
     const session = makeSession(

@@ -64,6 +64,8 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next
       const refusal = whyNotResume(host, agreed.settings, agreed, candidate);
       if (refusal !== null) {
         host.letGo(candidate.session);
+        // A ticket that opened and is not used after all is as good as none.
+        host.sendNoTicket = false;
         reason = refusal;
         return tryNext(index + 1);
       }
@@ -101,7 +103,10 @@ function findPsk(
     if (!agreed.settings.tickets) return next('resumption-disabled');
     return host.wait<'open-ticket'>(
       { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice(), sessionId: EMPTY },
-      (answer) => next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason),
+      (answer) => {
+        host.sendNoTicket = answer.opened ? !answer.renew : answer.sendNone === true;
+        return next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason);
+      },
       (error) => {
         if (error instanceof TlsAlertError) throw error;
         return next('store-failed');

@@ -72,7 +72,10 @@ function openTicket(host: Host<ServerConfig>, asked: Asked12, ticket: Uint8Array
       sessionId: asked.request.hello.sessionId.slice(),
     },
     (answer) => {
-      if (!answer.opened) return full(answer.reason);
+      if (!answer.opened) {
+        host.sendNoTicket = answer.sendNone === true;
+        return full(answer.reason);
+      }
       return consider(host, asked, answer.session, { byId: false, renew: answer.renew }, next);
     },
     (error) => failed(error, full),

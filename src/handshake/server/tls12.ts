@@ -7,7 +7,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
 import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { chainOf } from '../shared/sessions.ts';
+import { chainOf, newSessionId } from '../shared/sessions.ts';
 import { chooseScheme } from '../shared/signatures.ts';
 import { groupOfKey, isCurve, Secured12, suiteFitsKey } from '../shared/tls12.ts';
 import type { State } from '../state.ts';
@@ -81,11 +81,11 @@ function startFull(host: Host<ServerConfig>, asked: Asked12): State {
   const asksClient = settings.clientCertificate !== 'none';
   // A client certificate's signature is over the messages themselves (RFC 5246, 7.4.8).
   transcript.choose(choice.suite.hash, asksClient);
-  const willSendTicket = settings.tickets && request.ticket !== null;
+  const willSendTicket = settings.tickets && request.ticket !== null && !host.sendNoTicket;
   const { credential } = choice;
   const ocspResponse = request.wantsOcsp ? (credential.ocspResponse ?? null) : null;
   // A session has one name: with a ticket there is no id (RFC 5077, 3.4).
-  const sessionId = config.sessionIds && !willSendTicket ? host.random(32) : EMPTY;
+  const sessionId = config.sessionIds && !willSendTicket ? newSessionId(host) : EMPTY;
   const hello = sendServerHello12(host, asked, {
     suite: choice.suite,
     sessionId,

@@ -9,6 +9,9 @@ import {
 } from '../../session/body.ts';
 import { SessionCore } from '../../session/core.ts';
 import { utf8 } from '../../util/bytes.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Host } from '../host.ts';
 
 /** What a completed handshake knows about its session. Byte strings are copied. */
 export interface SessionFacts {
@@ -73,4 +76,15 @@ export function chainOf(session: SessionCore): readonly Uint8Array[] {
   const body = session.body('connection');
   if (body.chain !== null) return body.chain.map((certificate) => certificate.der);
   return body.peer === null ? [] : [body.peer.der];
+}
+
+/** The id of a new session at a server. */
+export function newSessionId(host: Host<ServerConfig>): Uint8Array {
+  const { generateSessionId } = host.config;
+  if (generateSessionId === null) return host.random(32);
+  const id = generateSessionId();
+  if (id.length === 0 || id.length > 32) {
+    throw TlsAlertError.local('internal-error', `a session id of ${id.length} bytes`);
+  }
+  return id.slice();
 }
