@@ -16,6 +16,7 @@ import { equalBytes, utf8 } from '../util/bytes.ts';
 import { TlsAlertError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion, versionName } from '../util/registries.ts';
 import type { BIO } from './bio.ts';
+import { SSL_session_reused } from './connection.ts';
 import { ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, raise } from './err.ts';
 import { ExDataClass, type ExValues } from './ex-data-class.ts';
 import {
