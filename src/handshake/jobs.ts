@@ -115,8 +115,10 @@ export type OpenTicketAnswer =
       readonly opened: true;
       /** With one library reference, which the connection takes over. */
       readonly session: SessionCore;
-      /** Whether a new ticket should be sent. */
+      /** TLS 1.2: whether a new ticket should be sent. In TLS 1.3 one is, so that none serves twice. */
       readonly renew: boolean;
+      /** TLS 1.3: a ticket callback's USE without RENEW: no new ticket after all. */
+      readonly sendNone?: boolean;
     }
   | {
       readonly opened: false;

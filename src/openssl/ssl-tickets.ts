@@ -130,7 +130,7 @@ export class TicketCallbacks {
       if (session === null) {
         return { opened: false, reason: status === SSL_TICKET_EMPTY ? 'empty-ticket' : 'unknown-key' };
       }
-      return { opened: true, session, renew: status === SSL_TICKET_SUCCESS_RENEW };
+      return used(session, status === SSL_TICKET_SUCCESS_RENEW);
     }
     const keyName = ticket.length >= 16 ? ticket.slice(0, 16) : NO_NAME;
     let choice: number;
@@ -144,7 +144,7 @@ export class TicketCallbacks {
       case SSL_TICKET_RETURN_USE:
       case SSL_TICKET_RETURN_USE_RENEW:
         if (session === null) throw aborted();
-        return { opened: true, session, renew: choice === SSL_TICKET_RETURN_USE_RENEW };
+        return used(session, choice === SSL_TICKET_RETURN_USE_RENEW);
       case SSL_TICKET_RETURN_IGNORE:
       case SSL_TICKET_RETURN_IGNORE_RENEW:
         session?.release('ticket callback');
@@ -217,6 +217,10 @@ export class TicketCallbacks {
       cipher.destroy();
     }
   }
+}
+
+function used(session: SessionCore, renew: boolean): OpenTicketAnswer {
+  return { opened: true, session, renew, sendNone: !renew };
 }
 
 function aborted(): TlsAlertError {

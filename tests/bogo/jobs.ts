@@ -206,7 +206,5 @@ function storeSession(job: StoreSessionJob, context: JobContext): JobAnswer {
 
 function openTicket(job: OpenTicketJob, context: JobContext): JobAnswer {
   const result = openSessionTicket(context.tickets, job.ticket, context.clock.wallMs());
-  // In TLS 1.3 every resumption gets a new ticket (RFC 8446, C.4), as BoringSSL has it.
-  const renew = job.version === 0x0304 || context.config['renew-ticket'];
-  return result.opened ? { ...result, renew } : result;
+  return result.opened ? { ...result, renew: context.config['renew-ticket'] } : result;
 }

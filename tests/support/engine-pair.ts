@@ -112,7 +112,7 @@ export class Memory implements Disposable {
         const session = this.#tickets.get(toHex(job.ticket));
         if (session === undefined) return { opened: false, reason: 'unknown-key' };
         session.retain('test');
-        return { opened: true, session, renew: job.version === 0x0304 };
+        return { opened: true, session, renew: false };
       }
       case 'store-session': {
         job.session.retain('test');

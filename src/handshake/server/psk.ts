@@ -104,7 +104,7 @@ function findPsk(
     return host.wait<'open-ticket'>(
       { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice(), sessionId: EMPTY },
       (answer) => {
-        host.sendNoTicket = answer.opened ? !answer.renew : answer.sendNone === true;
+        host.sendNoTicket = answer.sendNone === true;
         return next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason);
       },
       (error) => {
