@@ -1,4 +1,26 @@
 /** `tlsession`: connections and servers in the shape of node:tls. */
+export type { CacheStats } from '../cache/cache-stats.ts';
+export {
+  ClientSessionCache,
+  type ClientSessionCacheOptions,
+  type ClientSessions,
+  type TakenSession,
+} from '../cache/client-session-cache.ts';
+export type { ClientSessionKey } from '../cache/client-session-key.ts';
+export { MemoryStore, type MemoryStoreOptions } from '../cache/memory-store.ts';
+export {
+  type ReplayAttempt,
+  type ReplayGuard,
+  type ReplayVerdict,
+  singleUseGuard,
+} from '../cache/replay-guard.ts';
+export { ReplayRegister, type ReplayRegisterOptions } from '../cache/replay-register.ts';
+export { SessionCache } from '../cache/session-cache.ts';
+export { SessionContext, type SessionContextOptions, type SessionSource } from '../cache/session-context.ts';
+export { plainSealer, type SessionSealer } from '../cache/session-sealer.ts';
+export type { SessionStore, StoreEntry } from '../cache/store.ts';
+export { StoreSource, type StoreSourceOptions } from '../cache/store-source.ts';
+export { StoredClientSessions, type StoredClientSessionsOptions } from '../cache/stored-client-sessions.ts';
 export { CertificateRefusedError } from '../connection/certificate-check.ts';
 export { type ConnectOptions, connect } from '../net/connect.ts';
 export {
