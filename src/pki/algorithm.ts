@@ -7,7 +7,6 @@ import { contextConstructed, DerReader, DerTag } from '../util/der.ts';
 import { DecodeError } from '../util/errors.ts';
 import { SignatureScheme } from '../util/registries.ts';
 import { oidFromText, oidKey } from './oid.ts';
-import type { Profile } from './relaxations.ts';
 
 export type CertificateKeyType = 'rsa' | 'rsa-pss' | 'ec-p256' | 'ec-p384' | 'ec-p521' | 'ed25519' | 'ed448';
 
@@ -36,28 +35,19 @@ export interface AlgorithmPolicy {
   /** Smallest and largest RSA modulus in bits: below is weak, above only costs time. */
   readonly rsaMinBits: number;
   readonly rsaMaxBits: number;
-  /** Whether a modulus must be whole bytes, as the CA/Browser Forum wants it. */
-  readonly rsaWholeBytes: boolean;
   readonly hashes: readonly SignatureHash[];
 }
 
 /** Hashes under signatures; `intrinsic` is EdDSA's own. SHA-1 and older are not to be had. */
 export type SignatureHash = 'sha256' | 'sha384' | 'sha512' | 'intrinsic';
 
-export const defaultAlgorithms: Readonly<Record<Profile, AlgorithmPolicy>> = Object.freeze({
-  compatible: policy(false),
-  rfc5280: policy(true),
+/** The policy of both profiles. */
+export const defaultAlgorithms: AlgorithmPolicy = Object.freeze({
+  keys: ['rsa', 'rsa-pss', 'ec-p256', 'ec-p384', 'ec-p521', 'ed25519', 'ed448'] as const,
+  rsaMinBits: 2048,
+  rsaMaxBits: 8192,
+  hashes: ['sha256', 'sha384', 'sha512', 'intrinsic'] as const,
 });
-
-function policy(rsaWholeBytes: boolean): AlgorithmPolicy {
-  return Object.freeze({
-    keys: ['rsa', 'rsa-pss', 'ec-p256', 'ec-p384', 'ec-p521', 'ed25519', 'ed448'] as const,
-    rsaMinBits: 2048,
-    rsaMaxBits: 8192,
-    rsaWholeBytes,
-    hashes: ['sha256', 'sha384', 'sha512', 'intrinsic'] as const,
-  });
-}
 
 /** Why the policy does not allow a key, as a sentence part; null when it does. */
 export function refuseKey(key: CertificateKey, allowed: AlgorithmPolicy): string | null {
@@ -65,8 +55,6 @@ export function refuseKey(key: CertificateKey, allowed: AlgorithmPolicy): string
   if (key.type !== 'rsa' && key.type !== 'rsa-pss') return null;
   if (key.bits < allowed.rsaMinBits) return `an RSA key of ${key.bits} bits, less than ${allowed.rsaMinBits}`;
   if (key.bits > allowed.rsaMaxBits) return `an RSA key of ${key.bits} bits, more than ${allowed.rsaMaxBits}`;
-  if (allowed.rsaWholeBytes && key.bits % 8 !== 0)
-    return `an RSA key of ${key.bits} bits, which are no whole bytes`;
   return null;
 }
 

@@ -49,6 +49,7 @@ export function checkProfile(certificate: Certificate): Fault | null {
       'a multi-valued name part is not sorted',
     ) ??
     strict(certificate.hasUniqueIds, 'unique-identifiers', 'there are unique identifiers') ??
+    strict(isOddModulus(certificate), 'modulus-bits', 'an RSA modulus that is no whole bytes') ??
     keyIdentifiers(certificate) ??
     strict(usage === 0, 'key-usage-without-bits', 'a key usage without a bit') ??
     keyUsageForm(certificate) ??
@@ -90,6 +91,10 @@ export function checkProfile(certificate: Certificate): Fault | null {
     nameSyntax(certificate) ??
     unusedExtensions(certificate)
   );
+}
+
+function isOddModulus({ key }: Certificate): boolean {
+  return typeof key !== 'string' && (key.type === 'rsa' || key.type === 'rsa-pss') && key.bits % 8 !== 0;
 }
 
 function keyUsageForm(certificate: Certificate): Fault | null {

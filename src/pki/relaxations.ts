@@ -14,6 +14,7 @@ export type Relaxation =
   | 'explicit-default'
   | 'unsorted-name-part'
   | 'unique-identifiers'
+  | 'modulus-bits'
   | 'subject-key-identifier'
   | 'authority-key-identifier'
   | 'key-identifier-mismatch'
@@ -41,6 +42,8 @@ const RELAXATIONS: Readonly<Record<Relaxation, string>> = {
   'explicit-default': 'a DEFAULT value may be written out: critical FALSE, cA FALSE, version 1 (X.690, 11.5)',
   'unsorted-name-part': 'the values of a multi-valued name part may be in any order (X.690, 11.6)',
   'unique-identifiers': 'issuer and subject unique identifiers may be there (4.1.2.8)',
+  'modulus-bits':
+    'an RSA modulus may be of any length that is allowed; a multiple of 8 bits is a rule of the CA/Browser Forum (6.1.6), which the strict profile takes over',
   'subject-key-identifier': 'a CA certificate may lack its subject key identifier (4.2.1.2)',
   'authority-key-identifier':
     'a certificate may lack its authority key identifier, or give only the issuer or only the serial number in it (4.2.1.1)',

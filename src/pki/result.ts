@@ -35,7 +35,7 @@ export interface PathOptions {
   /** Bits that the leaf's key usage must have, when it has the extension. Default `digitalSignature`, TLS's own. */
   readonly keyUsage?: readonly KeyUsageName[] | undefined;
   readonly policies?: PolicyOptions | undefined;
-  /** Allowed keys and signatures. Default: `defaultAlgorithms` of the profile. */
+  /** Allowed keys and signatures. Default: `defaultAlgorithms`. */
   readonly algorithms?: Partial<AlgorithmPolicy> | undefined;
   /** See `ServerNameOptions`. Default false. */
   readonly commonNameFallback?: boolean | undefined;

@@ -70,8 +70,8 @@ export class Search {
     this.#meter = new BudgetMeter(this.#limits);
     this.#signatures = new SignatureChecker(options.provider, this.#meter);
     const profile = options.profile ?? 'compatible';
-    const defaults = defaultAlgorithms[profile];
-    const algorithms = options.algorithms === undefined ? defaults : { ...defaults, ...options.algorithms };
+    const algorithms =
+      options.algorithms === undefined ? defaultAlgorithms : { ...defaultAlgorithms, ...options.algorithms };
     this.#context = { purpose: options.purpose, atMs: options.atMs, profile, algorithms };
   }
 

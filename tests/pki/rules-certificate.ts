@@ -709,6 +709,16 @@ const profile: Rule[] = [
     { leaf: { subject: seq(set(commonName, organization)), key: keyFor('leaf') } },
     { leaf: { subject: seq(set(organization, commonName)), key: keyFor('leaf') } },
   ),
+  violation(
+    'modulus-bits',
+    'an RSA modulus of 2052 bits',
+    0,
+    { leaf: { key: keyFor('leaf', 'rsa2052') } },
+    { leaf: { key: keyFor('leaf', 'rsa2048') } },
+  ),
+  violation('modulus-bits', 'an RSA modulus of 2052 bits in the anchor', 2, {
+    root: { key: keyFor('root', 'rsa2052') },
+  }),
   violation('unique-identifiers', 'a unique identifier', 0, { leaf: { uniqueId: true } }),
   violation('subject-key-identifier', 'a CA without a subject key identifier', 1, {
     ca: { omit: [OIDS.ski] },
