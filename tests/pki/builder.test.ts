@@ -295,6 +295,40 @@ describe('a refusal', () => {
   });
 });
 
+describe('how a path ends', () => {
+  it('is self-signed only when no other key is named', () => {
+    const self = { subjectDer: root.subjectDer, key: root.key };
+    // A root's next key, certified by a key that nobody has sent.
+    const next = issueCa('CN=root', {
+      key: keyFor('next key'),
+      issuer: { ...self, key: keyFor('lost key') },
+    });
+    const below = issue({ issuer: next });
+    const stranger = issueCa('CN=stranger');
+    expect(route(validate([below, next], [stranger.der]))).toBe('unknown-issuer at 1');
+    expect(route(validate([leaf, ca, root], [stranger.der]))).toBe('self-signed-in-chain at 2');
+  });
+
+  it('has Node’s word for a leaf alone and another for a longer path', () => {
+    expect(validate([leaf], [root.der])).toMatchObject({ nodeCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    expect(validate([leaf, ca], [])).toMatchObject({ nodeCode: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' });
+    const otherKey = issueCa('CN=ca', { key: keyFor('another ca') });
+    expect(validate([leaf], [otherKey.der])).toMatchObject({ nodeCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    const otherRoot = issueCa('CN=root', { key: keyFor('another root') });
+    expect(validate([leaf, ca], [otherRoot.der])).toMatchObject({
+      nodeCode: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    });
+  });
+
+  it('is explained by at most 32 attempts', () => {
+    const many = Array.from({ length: 40 }, (_, i) =>
+      issueCa('CN=ca', { issuer: root, serial: i + 1, notAfter: NOW - DAY }),
+    );
+    const result = validate([leaf, ...many], [root.der], { traceAttempts: true });
+    expect(result).toMatchObject({ ok: false, attempts: { length: 32 } });
+  });
+});
+
 describe('bags that are made to take long', () => {
   const names = Array.from({ length: 100 }, (_, i) => i);
 

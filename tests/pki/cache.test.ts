@@ -73,6 +73,7 @@ describe('a remembered path', () => {
     const cache = new PathCache();
     validate(cache);
     expect(validate(cache, { atMs: NOW - 10 * DAY })).toMatchObject({ ok: true });
+    expect(cache.counts.hits).toBe(1);
     expect(validate(cache, { atMs: NOW - 10 * DAY - 1 })).toMatchObject({
       ok: false,
       reason: 'not-yet-valid',

@@ -92,6 +92,23 @@ describe('RFC 9525: DNS names', () => {
     });
   });
 
+  it('takes names up to the limits of the DNS', () => {
+    const label = 'a'.repeat(63);
+    const longest = `${label}.${label}.${label}.${'a'.repeat(61)}`;
+    expect(longest).toHaveLength(253);
+    expect(check([dns(longest)], longest)).toBe(`DNS:${longest}`);
+    expect(check([dns(longest)], `${longest}.`)).toBe(`DNS:${longest}`);
+    expect(() => parseReferenceName(`a${longest}`)).toThrow(UsageError);
+    expect(() => parseReferenceName('ü'.repeat(1025))).toThrow(UsageError);
+    const twenty = Array.from({ length: 20 }, (_, i) => dns(`${i}.example.com`));
+    expect(checkServerName(parseCertificate(issue({ names: twenty }).der), 'b.example')).toMatchObject({
+      presented: expect.stringMatching(/DNS:19\.example\.com$/),
+    });
+    expect(checkServerName(parseCertificate(issue({ names: [] }).der), 'b.example')).toMatchObject({
+      message: expect.stringMatching(/which has no alternative names$/),
+    });
+  });
+
   it('refuses references that are no names, aloud', () => {
     for (const bad of [
       '',
