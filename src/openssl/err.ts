@@ -3,6 +3,8 @@
  * for the realm that loaded this module, as C has one a thread.
  */
 
+import { SESSION_LIMITS } from '../util/limits.ts';
+
 /** The libraries that raise something here, as OpenSSL numbers them. */
 export const ERR_LIB_SYS = 2;
 export const ERR_LIB_PEM = 9;
@@ -91,13 +93,11 @@ export interface ErrorEntry {
   readonly data: string;
 }
 
-/** ERR_NUM_ERRORS: when there are more, the oldest go. */
-const QUEUE_LENGTH = 16;
 const queue: ErrorEntry[] = [];
 
 /** @internal Puts an error on the queue. */
 export function raise(lib: number, reason: number, data = ''): void {
-  if (queue.length === QUEUE_LENGTH) queue.shift();
+  if (queue.length === SESSION_LIMITS.errors) queue.shift();
   queue.push({ error: ERR_PACK(lib, 0, reason), data });
 }
 

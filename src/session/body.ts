@@ -7,6 +7,7 @@
  */
 import { copyBytes, EMPTY, utf8 } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
+import { SESSION_LIMITS } from '../util/limits.ts';
 import { SessionError } from './errors.ts';
 
 /** The byte strings of a session, in the order in which they lie in the slab. */
@@ -37,18 +38,18 @@ export function fieldName(field: number): string {
 
 /** The largest value each field may have, in bytes. */
 export const FIELD_LIMITS: readonly number[] = Object.freeze([
-  512, // masterKey: OpenSSL's TLS13_MAX_RESUMPTION_PSK_LENGTH
-  32, // id
-  32, // sidCtx
-  0xffff, // hostname
-  0xffff, // alpn: one protocol name; 255 on the wire, more by SSL_SESSION_set1_alpn_selected
-  0xffff, // ticket
-  0x10_0000, // ticketAppdata: the application's own
-  0xffff, // pskHint
-  0xffff, // pskIdentity
-  0xffff, // srpUsername
-  64, // earlySecret
-  0xffff, // peerRpk
+  SESSION_LIMITS.masterKeyBytes,
+  SESSION_LIMITS.idBytes,
+  SESSION_LIMITS.idBytes, // sidCtx
+  SESSION_LIMITS.stringBytes, // hostname
+  SESSION_LIMITS.stringBytes, // alpn: 255 on the wire, more by SSL_SESSION_set1_alpn_selected
+  SESSION_LIMITS.stringBytes, // ticket
+  SESSION_LIMITS.ticketAppdataBytes,
+  SESSION_LIMITS.stringBytes, // pskHint
+  SESSION_LIMITS.stringBytes, // pskIdentity
+  SESSION_LIMITS.stringBytes, // srpUsername
+  SESSION_LIMITS.earlySecretBytes,
+  SESSION_LIMITS.stringBytes, // peerRpk
 ]);
 
 /**

@@ -10,6 +10,7 @@ import { opensslCipherName } from '../util/cipher-names.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
+import { SESSION_LIMITS } from '../util/limits.ts';
 import { versionName } from '../util/registries.ts';
 import {
   copyBindings,
@@ -27,8 +28,8 @@ import { type ReferenceLog, startLog } from './tracing.ts';
 /** The timeout of SSL_SESSION_new, in seconds: 5 minutes and 4 seconds. */
 export const DEFAULT_TIMEOUT_SEC = 304;
 
-/** The largest reference count, C's INT_MAX: up_ref fails there instead of wrapping. */
-const MAX_REFERENCES = 0x7fffffff;
+/** up_ref fails there instead of wrapping. */
+const MAX_REFERENCES = SESSION_LIMITS.references;
 
 /** The cache that holds a session, as the session sees it. One session is linked into one cache at a time. */
 export interface SessionOwner {

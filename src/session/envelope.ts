@@ -29,6 +29,7 @@
  */
 import { copyBytes, utf8 } from '../util/bytes.ts';
 import { DerReader, DerTag } from '../util/der.ts';
+import { SESSION_LIMITS } from '../util/limits.ts';
 import { copyBindings, PeerCertificate, type SessionBindings } from './body.ts';
 import type { SessionCore } from './core.ts';
 import { decodeRange, encodeWith } from './der.ts';
@@ -42,8 +43,6 @@ const HAS_CHAIN = 4;
 const WAS_OFFERED = 8;
 /** Bytes of what is always there, less the DER itself. */
 const FIXED = 11;
-/** More certificates than a handshake may bring. */
-const MAX_ISSUERS = 32;
 
 /** Whether bytes begin as an envelope does. */
 export function isEnvelope(bytes: Uint8Array): boolean {
@@ -145,7 +144,8 @@ function readIssuers(cursor: Cursor): PeerCertificate[] {
   const end = cursor.vector(3);
   const issuers: PeerCertificate[] = [];
   while (cursor.at < end) {
-    if (issuers.length === MAX_ISSUERS) throw bad(`more than ${MAX_ISSUERS} certificates`, cursor.at);
+    if (issuers.length === SESSION_LIMITS.issuers)
+      throw bad(`more than ${SESSION_LIMITS.issuers} certificates`, cursor.at);
     const start = cursor.at;
     const certificateEnd = cursor.vector(3);
     if (certificateEnd > end) throw bad('a certificate is longer than what holds it', start);

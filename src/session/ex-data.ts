@@ -2,6 +2,7 @@
  * Application data on sessions (CRYPTO_get_ex_new_index(3)): an index once for the program, a value a
  * session, and callbacks when a session is made, duplicated and released.
  */
+import { SESSION_LIMITS } from '../util/limits.ts';
 import type { SessionCore } from './core.ts';
 
 /**
@@ -44,7 +45,6 @@ interface ExClass {
 
 /** Index 0 is the application data of SSL_SESSION_set_app_data and is always there. */
 const classes: ExClass[] = [{ argl: 0, argp: null, onNew: null, onDup: null, onFree: null }];
-const MAX_INDEXES = 1024;
 const NOTHING: readonly unknown[] = Object.freeze([]);
 let anyNew = false;
 let anyFree = false;
@@ -57,7 +57,7 @@ export function newExIndex(
   onDup: ExDupCallback | null,
   onFree: ExFreeCallback | null,
 ): number {
-  if (classes.length >= MAX_INDEXES) return -1;
+  if (classes.length >= SESSION_LIMITS.exDataIndexes) return -1;
   classes.push({ argl, argp, onNew, onDup, onFree });
   anyNew ||= onNew !== null;
   anyFree ||= onFree !== null;

@@ -1,6 +1,7 @@
 /** Which of its serialised forms a session is in. */
 import { latin1 } from '../util/bytes.ts';
 import { DerTag } from '../util/der.ts';
+import { SESSION_LIMITS } from '../util/limits.ts';
 import type { SessionCore } from './core.ts';
 import { decodeSession } from './der.ts';
 import { decodeEnvelope, isEnvelope } from './envelope.ts';
@@ -11,7 +12,7 @@ import { decodePem, hasSessionPem } from './pem.ts';
 export type SessionForm = 'DER' | 'PEM' | 'node' | 'envelope';
 
 /** Longer input is not looked at: no form can hold a session of that size. */
-export const MAX_INPUT_BYTES = 0x80_0000;
+export const MAX_INPUT_BYTES: number = SESSION_LIMITS.fileBytes;
 
 /** Which form bytes are in, by how they begin; null when by none. They may still be broken. */
 export function detectForm(bytes: Uint8Array): SessionForm | null {

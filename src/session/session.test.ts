@@ -257,6 +257,12 @@ describe('what a session says', () => {
 
   it('refuses what has no place in it', () => {
     using session = Session.create();
+    for (const whole of [0xffff, 0]) {
+      session.protocolVersion = whole;
+      session.cipherId = whole;
+      session.maxEarlyData = whole;
+      expect([session.protocolVersion, session.cipherId, session.maxEarlyData]).toEqual([whole, whole, whole]);
+    }
     for (const bad of [-1, 0.5, 0x1_0000, Number.NaN]) {
       expect(() => {
         session.protocolVersion = bad;

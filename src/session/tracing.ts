@@ -5,6 +5,8 @@
  * the garbage collector finds with references outstanding are listed in `leakReport()`.
  */
 
+import { SESSION_LIMITS } from '../util/limits.ts';
+
 export type ReferenceEvent = 'taken' | 'dropped';
 export type ReferenceOwner = 'application' | 'library';
 
@@ -27,9 +29,6 @@ export interface Leak {
   readonly references: readonly TracedReference[];
 }
 
-/** Keeps at most this many events a session: the oldest beyond the first, which made it, go. */
-const MAX_EVENTS = 64;
-
 export class ReferenceLog {
   readonly session: string;
   readonly events: TracedReference[] = [];
@@ -46,7 +45,7 @@ export class ReferenceLog {
     const step = event === 'taken' ? 1 : -1;
     if (owner === 'application') this.application += step;
     else this.library += step;
-    if (this.events.length === MAX_EVENTS) this.events.splice(1, 1);
+    if (this.events.length === SESSION_LIMITS.tracedEvents) this.events.splice(1, 1);
     this.events.push({ event, owner, call, stack: callerStack() });
   }
 
@@ -84,11 +83,10 @@ interface Environment {
 
 let tracing = (globalThis as Environment).process?.env?.['TLSESSION_TRACE_REFS'] === '1';
 const leaks: Leak[] = [];
-const MAX_LEAKS = 10_000;
 
 const collected: FinalizationRegistry<ReferenceLog> = new FinalizationRegistry((log) => {
   const application = log.application - log.handles;
-  if (application + log.library === 0 || leaks.length === MAX_LEAKS) return;
+  if (application + log.library === 0 || leaks.length === SESSION_LIMITS.leaks) return;
   leaks.push({
     session: log.session,
     application,

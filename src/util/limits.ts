@@ -43,3 +43,31 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   pendingOutputBytes: 1_048_576,
   recordsPerAesKey: 2 ** 24,
 });
+
+/** The bounds of session objects and of the files that hold them. They are fixed: what fits one fits all. */
+export const SESSION_LIMITS = {
+  /** Bytes of a session id and of a session id context: OpenSSL's. */
+  idBytes: 32,
+  /** Bytes of a master key or resumption secret: OpenSSL's. */
+  masterKeyBytes: 512,
+  /** Bytes of an early secret: the longest hash. */
+  earlySecretBytes: 64,
+  /** Bytes of a ticket, host name, ALPN protocol, PSK or SRP name, or raw public key, each. */
+  stringBytes: 65_535,
+  /** Bytes of the application's data in a ticket. */
+  ticketAppdataBytes: 1_048_576,
+  /** Bytes of a file that is looked at as a session at all. */
+  fileBytes: 8_388_608,
+  /** Certificates of a chain in an envelope, beyond the peer's own. */
+  issuers: 32,
+  /** References to one session: C's INT_MAX. */
+  references: 0x7fff_ffff,
+  /** ex_data indexes in a program. */
+  exDataIndexes: 1024,
+  /** Events kept of a session whose references are traced; the first stays, then the oldest go. */
+  tracedEvents: 64,
+  /** Leaks kept until someone asks for the report. */
+  leaks: 10_000,
+  /** Errors in the queue of ERR_get_error; the oldest go. */
+  errors: 16,
+} as const;
