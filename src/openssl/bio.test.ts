@@ -46,8 +46,11 @@ describe('a memory BIO', () => {
   it('is empty after a reset', () => {
     const bio = memory();
     expect(B.BIO_puts(bio, 'abc')).toBe(3);
+    expect(B.BIO_read(bio, 1)).toEqual(utf8('a'));
     expect(B.BIO_reset(bio)).toBe(1);
     expect(B.BIO_pending(bio)).toBe(0);
+    B.BIO_puts(bio, 'd');
+    expect(B.BIO_read(bio, 9)).toEqual(utf8('d'));
   });
 
   it('lives as long as its references, and is wiped at the end', () => {

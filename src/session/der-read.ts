@@ -1,4 +1,5 @@
 /** d2i_SSL_SESSION(3): reading the DER form of `der.ts`. */
+import { copyBytes } from '../util/bytes.ts';
 import { isKnownCipher } from '../util/cipher-names.ts';
 import { DerReader, DerTag } from '../util/der.ts';
 import {
@@ -119,7 +120,7 @@ export function decodeRange(
     elements |= 1 << tag;
     if (tag === Tag.keyArg) {
       const keyArgEnd = reader.enter(0x80);
-      keyArg = bytes.slice(reader.at, keyArgEnd);
+      keyArg = copyBytes(bytes.subarray(reader.at, keyArgEnd));
       reader.at = keyArgEnd;
       continue;
     }
@@ -307,7 +308,7 @@ class IntegerReader {
 
   #keep(tag: number, value: number, start: number): void {
     // The element's identifier and length take two bytes: its contents are at most nine.
-    const contents = this.#reader.bytes.slice(start + 2, this.#reader.at);
+    const contents = copyBytes(this.#reader.bytes.subarray(start + 2, this.#reader.at));
     this.wide = [...this.wide, { tag, value, contents }];
   }
 

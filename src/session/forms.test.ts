@@ -16,6 +16,11 @@ describe('PEM', () => {
     );
     expect(decodePem(text)).toEqual(new Uint8Array(100).fill(0xff));
     expect(decodePem(encodePem(new Uint8Array(0)))).toEqual(new Uint8Array(0));
+    expect(
+      encodePem(new Uint8Array(48))
+        .split('\n')
+        .map((line) => line.length),
+    ).toEqual([38, 64, 36, 0]);
   });
 
   it('is found among other things, whatever ends the lines', () => {
@@ -66,6 +71,15 @@ describe('the form of newer Node versions', () => {
       `${toHex(utf8('\0nodejs:tls:session:1\0'))}000a${toHex(utf8('ü.example'))}${toHex(DER)}`,
     );
     expect(unwrapNodeForm(bytes)).toEqual({ host: 'ü.example', der: DER });
+  });
+
+  it('keeps a name as it is, and is known by its first bytes alone', () => {
+    expect(unwrapNodeForm(wrapNodeForm(DER, '\ufeffa')).host).toBe('\ufeffa');
+    expect(unwrapNodeForm(wrapNodeForm(new Uint8Array(0), 'a'))).toEqual({
+      host: 'a',
+      der: new Uint8Array(0),
+    });
+    expect(detectForm(utf8('\0nodejs:tls:session:1\0'))).toBe('node');
   });
 
   it('needs a name, of up to 65,535 bytes', () => {

@@ -261,7 +261,11 @@ describe('what a session says', () => {
       session.protocolVersion = whole;
       session.cipherId = whole;
       session.maxEarlyData = whole;
-      expect([session.protocolVersion, session.cipherId, session.maxEarlyData]).toEqual([whole, whole, whole]);
+      expect([session.protocolVersion, session.cipherId, session.maxEarlyData]).toEqual([
+        whole,
+        whole,
+        whole,
+      ]);
     }
     for (const bad of [-1, 0.5, 0x1_0000, Number.NaN]) {
       expect(() => {

@@ -117,6 +117,17 @@ describe('with reference tracing on', () => {
     expect(text).toContain('by the last');
   });
 
+  it('keeps eight callers of each reference', () => {
+    const deep = (levels: number): SessionCore => (levels === 0 ? SessionCore.create() : deep(levels - 1));
+    const session = deep(20);
+    session.free();
+    const text = message(() => session.free());
+    const [first = ''] = text.split('taken (application) by SSL_SESSION_new\n')[1]?.split('  dropped') ?? [];
+    expect(first.trim().split('\n').length).toBe(8);
+    // One of them is SessionCore.create itself.
+    expect(first.match(/at deep/g)?.length).toBe(7);
+  });
+
   it('leaves the depth of stack traces as it was', () => {
     const { stackTraceLimit } = Error;
     SessionCore.create().free();
