@@ -236,6 +236,10 @@ describe('a file that differs from what we would write', () => {
     expect(toHex(encodeSession(session))).toBe(whole());
     expect(toHex(encodeSession(session, { rawPublicKey: true }))).toBe(text);
     expect(encodedLength(session, { rawPublicKey: true })).toBe(text.length / 2);
+    const room = new Uint8Array(text.length / 2);
+    expect(encodeSessionInto(session, room, 0, { rawPublicKey: true })).toBe(room.length);
+    expect(toHex(room)).toBe(text);
+    expect(encodeSessionInto(session, room)).toBe(whole().length / 2);
     session.free();
   });
 });
