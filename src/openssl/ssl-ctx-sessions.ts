@@ -4,6 +4,7 @@ import type { CacheStats } from '../cache/cache-stats.ts';
 import { CacheMode } from '../cache/modes.ts';
 import { DEFAULT_SESSION_TIMEOUT_SEC } from '../cache/session-context.ts';
 import type { SessionCore } from '../session/core.ts';
+import { copyBytes } from '../util/bytes.ts';
 import { ERR_LIB_SSL, raise, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG } from './err.ts';
 import type { SSL, Ssl } from './ssl.ts';
 import { type GEN_SESSION_CB, type SSL_CTX, type SSL_not_resumable_cb, SSL_OP_NO_TICKET } from './ssl-ctx.ts';
@@ -195,7 +196,7 @@ function setContext(settings: { sidCtx: Uint8Array }, context: Uint8Array): numb
     raise(ERR_LIB_SSL, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG);
     return 0;
   }
-  settings.sidCtx = context.slice();
+  settings.sidCtx = copyBytes(context);
   return 1;
 }
 

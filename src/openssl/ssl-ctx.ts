@@ -9,6 +9,7 @@ import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Credential } from '../handshake/config.ts';
 import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
 import { PathCache } from '../pki/path-cache.ts';
+import { copyBytes } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
@@ -340,7 +341,7 @@ export function alpnList(protos: Uint8Array): Uint8Array[] | null {
   for (let at = 0; at < protos.length; ) {
     const length = protos[at] as number;
     if (length === 0 || at + 1 + length > protos.length) return null;
-    list.push(protos.slice(at + 1, at + 1 + length));
+    list.push(copyBytes(protos.subarray(at + 1, at + 1 + length)));
     at += 1 + length;
   }
   return list;

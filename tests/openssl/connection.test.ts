@@ -503,6 +503,32 @@ test('early data: written first, read first, taken once, and the callback may re
   expect(ssl.SSL_get_early_data_status(none.c)).toBe(ssl.SSL_EARLY_DATA_NOT_SENT);
 });
 
+test('what is given in a Buffer is copied: the caller may use it again', () => {
+  using program = new Program();
+  const server = program.server(0x0303);
+  const client = program.client(0x0303);
+  ssl.SSL_CTX_set_options(server, ssl.SSL_OP_NO_TICKET);
+  const context = Buffer.from('context');
+  const protocols = Buffer.from('\x02h2');
+  const keys = Buffer.alloc(80, 7);
+  const id = Buffer.from('one id of mine');
+  expect(ssl.SSL_CTX_set_session_id_context(server, context)).toBe(1);
+  expect(ssl.SSL_CTX_set_alpn_protos(client, protocols)).toBe(0);
+  expect(ssl.SSL_CTX_set_tlsext_ticket_keys(server, keys)).toBe(1);
+  ssl.SSL_CTX_set_generate_session_id(server, () => id);
+  ssl.SSL_CTX_set_alpn_select_cb(server, (_ssl, offered) => offered[0] ?? null);
+  for (const given of [context, protocols, keys]) given.fill(0);
+  expect(ssl.SSL_CTX_get_tlsext_ticket_keys(server)).toEqual(new Uint8Array(80).fill(7));
+  const { c, s } = program.pair(client, server);
+  expect(shake(c, s)).toEqual([1, 1]);
+  id.fill(0);
+  const session = ssl.SSL_get_session(s) as ssl.SSL_SESSION;
+  expect(text(ssl.SSL_SESSION_get_id(session))).toBe('one id of mine');
+  expect(text(ssl.SSL_SESSION_get0_id_context(session))).toBe('context');
+  expect(text(ssl.SSL_get0_alpn_selected(c))).toBe('h2');
+  close(c, s);
+});
+
 test('more tickets on demand', () => {
   using program = new Program();
   const client = program.client(0x0304);

@@ -8,7 +8,7 @@ import {
   type SessionBindings,
 } from '../../session/body.ts';
 import { SessionCore } from '../../session/core.ts';
-import { utf8 } from '../../util/bytes.ts';
+import { copyBytes, utf8 } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
@@ -86,5 +86,5 @@ export function newSessionId(host: Host<ServerConfig>): Uint8Array {
   if (id.length === 0 || id.length > 32) {
     throw TlsAlertError.local('internal-error', `a session id of ${id.length} bytes`);
   }
-  return id.slice();
+  return copyBytes(id);
 }
