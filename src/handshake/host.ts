@@ -52,7 +52,7 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   /** The connection's session: one library reference. What SSL_get_session borrows. */
   #session: SessionCore | null = null;
   readonly #held: SessionCore[] = [];
-  readonly #secrets: Destroyable[] = [];
+  #secrets: Destroyable[] = [];
   #jobs = 0;
   /** Exporters, once there is something to export from (RFC 8446, 7.5; RFC 5705). */
   exporter: ((label: string, context: Uint8Array | null, length: number) => Uint8Array) | null = null;
@@ -129,8 +129,9 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
 
   /** The handshake is complete: its secrets go, those that live on are tracked again. */
   forgetHandshakeSecrets(): void {
-    for (const secret of this.#secrets) secret.destroy();
-    this.#secrets.length = 0;
+    const secrets = this.#secrets;
+    this.#secrets = [];
+    for (const secret of secrets) secret.destroy();
   }
 
   nowMs(): number {
@@ -230,6 +231,6 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     for (const event of this.events) {
       if (event.type === 'session') event.session.release('connection');
     }
-    this.events.length = 0;
+    if (this.events.length > 0) this.events.length = 0;
   }
 }

@@ -9,7 +9,7 @@ import type { SecureContext, SecureContextOptions } from './secure-context.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
 import { type ClientPolicy, clientSetup } from './setup.ts';
 import { sharedContext } from './shared-contexts.ts';
-import { TLSSocket } from './socket.ts';
+import { onRead, TLSSocket } from './socket.ts';
 
 /** The options of tls.connect that are spoken here, by the same names; those of net.connect pass through. */
 export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
@@ -68,6 +68,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     keyShareCount: options.keyShareCount ?? defaultKeyShares(setup.config.groups),
   };
   let transport: Duplex;
+  const readsDirectly = options.socket === undefined && READ_BUFFER !== null;
   try {
     transport = options.socket ?? openSocket(options);
   } catch (error) {
@@ -81,6 +82,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     session,
     allowHalfOpen: options.allowHalfOpen ?? false,
     handshakeTimeoutMs: options.handshakeTimeout ?? 0,
+    readsDirectly,
     connecting: (transport as Socket).connecting === true,
   });
   if (listener !== undefined) socket.once('secureConnect', listener);
@@ -93,16 +95,27 @@ function defaultKeyShares(groups: readonly number[]): number {
   return groups[0] === NamedGroup.x25519mlkem768 ? 2 : 1;
 }
 
+/** Options of net.connect that are handed to it. */
+const PASSED_ON = ['lookup', 'family', 'localAddress', 'localPort', 'keepAlive', 'signal'] as const;
+
+/**
+ * Where sockets that are opened here put what they read: one buffer for all, since a read is dealt with
+ * before the next one begins. On Windows a read holds its buffer from the moment it is asked for.
+ */
+const READ_BUFFER: Uint8Array | null = process.platform === 'win32' ? null : new Uint8Array(65_536);
+
 function openSocket(options: ConnectOptions): Socket {
   const { path, host, port } = options;
   if (path === undefined && port === undefined) {
     throw new UsageError('ERR_MISSING_ARGS', 'connect needs a port, a path or a socket');
   }
-  const { lookup, family, localAddress, localPort, keepAlive, signal } = options;
-  const given = { lookup, family, localAddress, localPort, keepAlive, signal };
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const where = path === undefined ? { host: host ?? 'localhost', port: Number(port) } : { path };
-  return netConnect({ ...known, ...where, noDelay: true, allowHalfOpen: true } as NetConnectOpts);
+  const tcp: Record<string, unknown> =
+    path === undefined ? { host: host ?? 'localhost', port: Number(port) } : { path };
+  tcp['noDelay'] = true;
+  tcp['allowHalfOpen'] = true;
+  if (READ_BUFFER !== null) tcp['onread'] = { buffer: READ_BUFFER, callback: onRead };
+  for (const name of PASSED_ON) if (options[name] !== undefined) tcp[name] = options[name];
+  return netConnect(tcp as unknown as NetConnectOpts);
 }
 
 function readArguments(args: readonly unknown[]): {

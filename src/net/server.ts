@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { Field } from '../session/body.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import { readSession } from '../session/forms.ts';
+import { HandshakeWatch } from './handshake-watch.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
@@ -25,6 +26,7 @@ const DEFAULT_HANDSHAKE_TIMEOUT_MS = 120_000;
 export class Server extends NetServer implements SocketListener {
   readonly #options: ServerOptions;
   #context: SecureContext;
+  readonly #watch: HandshakeWatch<TLSSocket> | null;
   #setups: Map<string, SocketSetup> = new Map();
   readonly #names: { readonly pattern: RegExp; readonly context: SecureContext }[] = [];
 
@@ -40,6 +42,9 @@ export class Server extends NetServer implements SocketListener {
     });
     this.#options = options;
     this.#context = options.secureContext ?? new SecureContext(options);
+    const limitMs = options.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+    this.#watch =
+      limitMs > 0 ? new HandshakeWatch(limitMs, this.#context.clock, TLSSocket.handshakeIsLate) : null;
     this.#watchSessions();
     this.on('connection', (transport: Duplex) => this.#accept(transport));
     if (listener !== undefined) this.on('secureConnection', listener);
@@ -52,15 +57,17 @@ export class Server extends NetServer implements SocketListener {
 
   #accept(transport: Duplex): void {
     const setup = this.#setup();
-    new TLSSocket(transport, {
+    const socket = new TLSSocket(transport, {
       setup,
       config: setup.config,
       listener: this,
       session: null,
       allowHalfOpen: this.#options.allowHalfOpen ?? false,
-      handshakeTimeoutMs: this.#options.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeoutMs: 0,
+      readsDirectly: false,
       connecting: false,
     });
+    this.#watch?.begin(socket);
   }
 
   /** What connections share, as the server's listeners are now. */
@@ -96,6 +103,11 @@ export class Server extends NetServer implements SocketListener {
     const { info } = socket;
     this.#context.sessions.handshakeFinished('server', info.resumptionReason);
     this.emit('secureConnection', socket);
+  }
+
+  /** @internal */
+  settled(socket: TLSSocket): void {
+    this.#watch?.end(socket);
   }
 
   /** @internal */

@@ -32,6 +32,8 @@ const FLUSH_AT = 16_384;
 /** Who is told of a server's socket. */
 export interface SocketListener {
   secure(socket: TLSSocket): void;
+  /** Its handshake is over, in whatever way. */
+  settled(socket: TLSSocket): void;
   /** It failed before it was secure. */
   failed(socket: TLSSocket, error: Error): void;
   keylog(line: Buffer, socket: TLSSocket): void;
@@ -46,8 +48,10 @@ export interface SocketParts {
   /** Client: to resume; one library reference that the socket takes over. */
   readonly session: SessionCore | null;
   readonly allowHalfOpen: boolean;
-  /** Milliseconds that the handshake may take; 0 for no limit. */
+  /** Client: milliseconds that the handshake may take; 0 for no limit. */
   readonly handshakeTimeoutMs: number;
+  /** The transport hands its bytes to `onRead` and emits no `data`. */
+  readonly readsDirectly: boolean;
   /** A net.Socket that is still connecting. */
   readonly connecting: boolean;
 }
@@ -73,6 +77,12 @@ let late: (socket: TLSSocket) => void;
 
 function onData(this: Transport, chunk: Uint8Array): void {
   received(this[kTls] as TLSSocket, chunk);
+}
+/** @internal For net.connect's `onread`: the bytes are good for this call. */
+export function onRead(this: unknown, length: number, buffer: Uint8Array): boolean {
+  const socket = (this as Transport)[kTls];
+  if (socket !== undefined) received(socket, buffer.subarray(0, length));
+  return true;
 }
 function onEnd(this: Transport): void {
   ended(this[kTls] as TLSSocket);
@@ -160,7 +170,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     this.#offered = parts.session;
     this.#connection = new Connection(parts.config);
     (transport as Transport)[kTls] = this;
-    transport.on('data', onData);
+    if (!parts.readsDirectly) transport.on('data', onData);
     transport.on('end', onEnd);
     transport.on('close', onClose);
     transport.on('error', onError);
@@ -240,6 +250,11 @@ export class TLSSocket extends Duplex implements SocketOwner {
     waiting();
   }
 
+  /** @internal The handshake took too long. */
+  static handshakeIsLate(socket: TLSSocket): void {
+    late(socket);
+  }
+
   #onLate(): void {
     this.#handshakeTimer = null;
     this.#fail(new TlsessionError('ERR_TLS_HANDSHAKE_TIMEOUT', 'TLS handshake timeout'));
@@ -302,10 +317,9 @@ export class TLSSocket extends Duplex implements SocketOwner {
 
   #onPlaintext(data: Uint8Array, early: boolean): void {
     this.#bytesRead += data.length;
-    const chunk = Buffer.from(data.buffer, data.byteOffset, data.length);
     // Whoever recorded early data can send it again: it never joins the rest unseen.
-    if (early) this.emit('earlyData', chunk);
-    else if (!this.push(chunk)) this.#stop(CONSUMER, true);
+    if (early) this.emit('earlyData', asBuffer(data));
+    else if (!this.push(data)) this.#stop(CONSUMER, true);
   }
 
   #onSession(session: SessionCore): void {
@@ -331,7 +345,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     this.#announce = false;
     if (this.destroyed) return;
     this.#secure = true;
-    this.#clearHandshakeTimer();
+    this.#handshakeOver();
     this.#settleOffer(true);
     const { info } = this.#connection;
     const { setup } = this.#parts;
@@ -470,7 +484,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
   }
 
   override _destroy(error: Error | null, done: Callback): void {
-    this.#clearHandshakeTimer();
+    if (!this.#secure) this.#handshakeOver();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
     this.#settleOffer(true);
@@ -492,7 +506,8 @@ export class TLSSocket extends Duplex implements SocketOwner {
     endTransport(transport, error, done);
   }
 
-  #clearHandshakeTimer(): void {
+  #handshakeOver(): void {
+    this.#parts.listener?.settled(this);
     if (this.#handshakeTimer === null) return;
     clearTimeout(this.#handshakeTimer);
     this.#handshakeTimer = null;

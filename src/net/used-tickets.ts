@@ -5,7 +5,6 @@
 import type { CryptoProvider } from '../crypto/provider.ts';
 import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
-import { latin1 } from '../util/bytes.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 
 /** Tickets remembered. What is forgotten can be offered again: that costs privacy and nothing else. */
@@ -17,7 +16,8 @@ const used = new Set<string>();
 function keyOf(session: SessionCore, provider: CryptoProvider): string | null {
   const body = session.body('connect');
   if (body.version !== ProtocolVersion.TLS1_3 || !body.has(Field.ticket)) return null;
-  return latin1(provider.digest('sha256', body.view(Field.ticket)));
+  const digest = provider.digest('sha256', body.view(Field.ticket));
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('latin1');
 }
 
 /** Marks a session that was just read if its ticket was offered before. */
