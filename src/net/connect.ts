@@ -57,7 +57,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const session =
     options.session === undefined || options.session === null
       ? null
-      : takeSessionInput(options.session, context.clock.wallMs(), context.provider);
+      : takeSessionInput(options.session, context.clock.wallMs());
   const config: ClientConfig = {
     ...setup.config,
     serverName,

@@ -12,7 +12,9 @@ const clock = { wallMs: (): number => 0, monotonicMs: (): number => performance.
 
 test('tells of each that is late, when it is, and of no other', () => {
   const late: string[] = [];
-  const watch = new HandshakeWatch<string>(100, clock, (name) => late.push(`${name} ${performance.now() - start}`));
+  const watch = new HandshakeWatch<string>(100, clock, (name) =>
+    late.push(`${name} ${performance.now() - start}`),
+  );
   const start = performance.now();
   watch.begin('one');
   vi.advanceTimersByTime(40);

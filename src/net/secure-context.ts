@@ -96,8 +96,8 @@ export class SecureContext {
   #sessions: SessionContext | null = null;
   #anchorDigest: Uint8Array | null = null;
   #credentialDigest: Uint8Array | null = null;
-  /** Configurations that connections of this context share, made by those who need them. */
-  readonly memo: Map<string, object> = new Map();
+  /** @internal What client connections of this context share, by what of their options decides it. */
+  readonly clientSetups: (object | undefined)[] = [];
 
   constructor(options: SecureContextOptions = {}) {
     if (options.pfx !== undefined) {

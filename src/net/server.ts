@@ -27,7 +27,8 @@ export class Server extends NetServer implements SocketListener {
   readonly #options: ServerOptions;
   #context: SecureContext;
   readonly #watch: HandshakeWatch<TLSSocket> | null;
-  #setups: Map<string, SocketSetup> = new Map();
+  /** By what listeners and names there are. */
+  #setups: (SocketSetup | undefined)[] = [];
   readonly #names: { readonly pattern: RegExp; readonly context: SecureContext }[] = [];
 
   constructor(options: ServerOptions = {}, listener?: (socket: TLSSocket) => void) {
@@ -75,15 +76,15 @@ export class Server extends NetServer implements SocketListener {
     const keyLog = hasKeyLogFile() || this.listenerCount('keylog') > 0;
     // A look-up outside needs a name to look up: tickets that are ids, in both versions.
     const statefulTickets = this.#options.statefulTickets ?? this.listenerCount('resumeSession') > 0;
-    const key = `${keyLog} ${statefulTickets} ${this.#names.length > 0}`;
-    let setup = this.#setups.get(key);
+    const key = (keyLog ? 1 : 0) | (statefulTickets ? 2 : 0) | (this.#names.length > 0 ? 4 : 0);
+    let setup = this.#setups[key];
     if (setup === undefined) {
       const policy: ServerPolicy =
         this.#names.length === 0 || this.#options.SNICallback !== undefined
           ? this.#options
           : { ...this.#options, SNICallback: (name, done) => done(null, this.#contextFor(name)) };
       setup = serverSetup(this.#context, policy, { keyLog, statefulTickets });
-      this.#setups.set(key, setup);
+      this.#setups[key] = setup;
     }
     return setup;
   }
@@ -154,7 +155,7 @@ export class Server extends NetServer implements SocketListener {
   /** Later connections use these options; tickets and sessions of the context before are not known to it. */
   setSecureContext(options: SecureContextOptions): void {
     this.#context = new SecureContext(options);
-    this.#setups = new Map();
+    this.#setups = [];
     this.#watchSessions();
   }
 

@@ -1,5 +1,4 @@
 /** The session that a caller wants to resume, in whatever form it comes. */
-import type { CryptoProvider } from '../crypto/provider.ts';
 import { SessionCore } from '../session/core.ts';
 import { readSession } from '../session/forms.ts';
 import { Session, sessionCore } from '../session/session.ts';
@@ -13,12 +12,12 @@ export type SessionInput = Session | SessionCore | Uint8Array;
  * The session, with one library reference for the caller to release.
  * @throws {DecodeError} for bytes that are none, {SessionError} for one that has ended.
  */
-export function takeSessionInput(input: SessionInput, nowMs: number, provider: CryptoProvider): SessionCore {
+export function takeSessionInput(input: SessionInput, nowMs: number): SessionCore {
   const call = 'connect';
   if (input instanceof Uint8Array) {
     const { session } = readSession(input, null, nowMs, call);
     session.takeFromApplication(call);
-    recallTicket(session, provider);
+    recallTicket(session);
     return session;
   }
   if (!(input instanceof Session) && !(input instanceof SessionCore)) {

@@ -55,9 +55,9 @@ export function clientSetup(
   const reject = policy.rejectUnauthorized ?? process.env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0';
   const { checkServerIdentity, ALPNProtocols } = policy;
   const plain = checkServerIdentity === undefined && ALPNProtocols === undefined;
-  const key = plain ? `client ${reject} ${policy.requestOCSP === true}` : null;
-  if (key !== null) {
-    const known = context.memo.get(key);
+  const key = (reject ? 1 : 0) | (policy.requestOCSP === true ? 2 : 0);
+  if (plain) {
+    const known = context.clientSetups[key];
     if (known !== undefined) return known as SocketSetup & { config: ClientConfig };
   }
   const { provider, clock } = context;
@@ -98,7 +98,7 @@ export function clientSetup(
     rejectUnauthorized: reject,
     requestCert: true,
   };
-  if (key !== null) context.memo.set(key, setup);
+  if (plain) context.clientSetups[key] = setup;
   return setup;
 }
 

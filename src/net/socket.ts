@@ -174,7 +174,6 @@ export class TLSSocket extends Duplex implements SocketOwner {
     transport.on('end', onEnd);
     transport.on('close', onClose);
     transport.on('error', onError);
-    transport.on('drain', onDrain);
     if (this.#isServer) this.#connection.start();
     else if (parts.connecting) transport.once('connect', onConnect);
     // Whoever called connect() attaches listeners in this turn.
@@ -216,7 +215,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     const session = this.#offered;
     if (session === null || !(over || session.body('connect').wasOffered)) return;
     this.#offered = null;
-    rememberTicket(session, this.#parts.config.provider);
+    rememberTicket(session);
     session.release('connect');
   }
 
@@ -418,7 +417,10 @@ export class TLSSocket extends Duplex implements SocketOwner {
       return;
     }
     if (!transport.writable) return;
-    if (!transport.write(output)) this.#blocked = true;
+    if (!transport.write(output) && !this.#blocked) {
+      this.#blocked = true;
+      transport.once('drain', onDrain);
+    }
   }
 
   #stop(why: number, on: boolean): void {
@@ -496,13 +498,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     if (waiting !== null)
       waiting(error ?? new TlsessionError('ERR_STREAM_DESTROYED', 'the socket was destroyed'));
     const transport = this.#transport;
-    transport.off('data', onData);
-    transport.off('end', onEnd);
-    transport.off('close', onClose);
-    transport.off('error', onError);
-    transport.off('drain', onDrain);
-    transport.off('connect', onConnect);
-    transport.on('error', ignore);
+    letGo(transport);
     endTransport(transport, error, done);
   }
 
@@ -812,6 +808,16 @@ function disconnected(): TlsessionError {
     'ECONNRESET',
     'Client network socket disconnected before secure TLS connection was established',
   );
+}
+
+function letGo(transport: Duplex): void {
+  transport.off('data', onData);
+  transport.off('end', onEnd);
+  transport.off('close', onClose);
+  transport.off('error', onError);
+  transport.off('drain', onDrain);
+  transport.off('connect', onConnect);
+  transport.on('error', ignore);
 }
 
 /** Gives the transport up. What is still on its way out (an alert) has a moment to leave. */

@@ -1,8 +1,11 @@
+import { EMPTY } from '../util/bytes.ts';
 import { TlsAlertError } from '../util/errors.ts';
 import { ContentType } from '../wire/numbers.ts';
 import { HEADER_LENGTH, MAX_PLAINTEXT, type RecordProtection, TAG_LENGTH } from './protection.ts';
 
-const INITIAL_CAPACITY = 2048;
+/** What a flight mostly needs, and what the few bytes after it do. */
+const FIRST_CAPACITY = 2048;
+const LATER_CAPACITY = 256;
 
 /**
  * Outgoing records in one growing buffer: header, content and tag in place. What is written in one go with
@@ -10,7 +13,8 @@ const INITIAL_CAPACITY = 2048;
  * the open record and hands everything over for one write to the transport.
  */
 export class RecordWriter {
-  #buffer: Uint8Array = new Uint8Array(INITIAL_CAPACITY);
+  #buffer: Uint8Array = EMPTY;
+  #capacity: number = FIRST_CAPACITY;
   #length = 0;
   /** Where the open record's header begins, −1 when none is open. */
   #open = -1;
@@ -93,7 +97,8 @@ export class RecordWriter {
     const length = this.#length;
     if (length === 0) return null;
     const bytes = this.#buffer.subarray(0, length);
-    this.#buffer = new Uint8Array(INITIAL_CAPACITY);
+    this.#buffer = EMPTY;
+    this.#capacity = LATER_CAPACITY;
     this.#length = 0;
     return bytes;
   }
@@ -166,7 +171,7 @@ export class RecordWriter {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2, this.#capacity));
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
   }

@@ -144,6 +144,8 @@ describe('RFC 8448, 3: Simple 1-RTT Handshake', () => {
     expect(client.takeOutput()).toEqual(finishedRecord);
     expect(client.info).toMatchObject({ cipherSuite: 0x1301, group: 0x1d, peerSignatureScheme: 0x0804 });
     expect(client.info.peerChain[0]).toEqual(certificate.slice(4 + 1 + 3 + 3, -2));
+    // Its secret is derived when it is first asked for.
+    client.exportKeyingMaterial('test', null, 16);
     checkSecrets(secrets, trafficKeys);
 
     client.receive(ticketRecord);
@@ -210,6 +212,8 @@ describe('RFC 8448, 3: Simple 1-RTT Handshake', () => {
     server.receive(finishedRecord);
     work();
     expect(server.isHandshaking).toBe(false);
+    // Its secret is derived when it is first asked for.
+    server.exportKeyingMaterial('test', null, 16);
     checkSecrets(secrets, trafficKeys);
     expect(server.info).toMatchObject({ serverName: 'server', cipherSuite: 0x1301, group: 0x1d });
 

@@ -14,7 +14,7 @@ import type { Host } from '../host.ts';
 import { chooseCompressor, compressCertificate } from '../shared/certificates.ts';
 import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
-import { installTrafficKeys } from '../shared/traffic.ts';
+import { installTrafficKeys, offerExporter } from '../shared/traffic.ts';
 import type { State } from '../state.ts';
 import type { Hello13, ServerIdentity } from './encrypted-extensions.ts';
 import { EstablishedClient13 } from './established.ts';
@@ -29,11 +29,11 @@ export function finishClient13(
 ): State {
   const { transcript } = offer;
   const master = host.track(hello.handshake.toMaster());
-  const application = master.traffic(transcript.peek());
+  const hash = transcript.peek();
+  const application = master.traffic(hash);
   host.track(application.client);
   host.track(application.server);
-  const exporter = host.track(master.exporter(transcript.peek()));
-  host.exporter = (label, context, length) => exporter.export(label, context, length);
+  offerExporter(host, master, hash);
   if (offer.earlyData) {
     host.writable = 'nothing';
     const { scratch } = host;

@@ -18,7 +18,7 @@ import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { chooseCompressor, compressCertificate } from '../shared/certificates.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
-import { installTrafficKeys } from '../shared/traffic.ts';
+import { installTrafficKeys, offerExporter } from '../shared/traffic.ts';
 import type { State } from '../state.ts';
 import { expectClientFlight } from './client-flight.ts';
 import type { Agreed13 } from './negotiate13.ts';
@@ -210,11 +210,11 @@ function sendFinished(host: Host<ServerConfig>, flight: Flight13): State {
   transcript.update(scratch.view());
 
   const master = host.track(flight.handshake.toMaster());
-  const application = master.traffic(transcript.peek());
+  const hash = transcript.peek();
+  const application = master.traffic(hash);
   host.track(application.client);
   host.track(application.server);
-  const exporter = host.track(master.exporter(transcript.peek()));
-  host.exporter = (label, context, length) => exporter.export(label, context, length);
+  offerExporter(host, master, hash);
   installTrafficKeys(host, 'write', suite, application.server);
   // With early data there is a request to answer already; without, nobody to answer is proven yet.
   if (flight.psk?.earlyData === true) host.writable = 'data';

@@ -1,5 +1,5 @@
 import { RecordProtection } from '../../record/protection.ts';
-import type { TrafficSecret } from '../../schedule/tls13.ts';
+import type { Exporter, MasterSecret, TrafficSecret } from '../../schedule/tls13.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
 import { readKeyUpdate, writeKeyUpdate } from '../../wire/message/small.ts';
@@ -16,6 +16,20 @@ export function installTrafficKeys(
   const protection = new RecordProtection(ProtocolVersion.TLS1_3, suite, key, iv);
   if (direction === 'read') host.setReadProtection(protection);
   else host.setWriteProtection(protection);
+}
+
+/**
+ * Exported keying material on demand (RFC 8446, 7.5): its secret is derived when it is first asked for, and
+ * at once only for a key log. `hash` is the transcript's up to the server's Finished.
+ */
+export function offerExporter(host: Host, master: MasterSecret, hash: Uint8Array): void {
+  let exporter: Exporter | null = null;
+  const derive = (): Exporter => {
+    exporter ??= host.track(master.exporter(hash));
+    return exporter;
+  };
+  if (host.keyLog !== null) derive();
+  host.exporter = (label, context, length) => derive().export(label, context, length);
 }
 
 /** The traffic secrets of an established TLS 1.3 connection, and their updates (RFC 8446, 4.6.3 and 7.2). */
