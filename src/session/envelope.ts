@@ -27,10 +27,10 @@
  * Inside an envelope a time or a timeout that the DER leaves out is 0: nothing depends on when it is read.
  * It is neither encrypted nor authenticated: whoever keeps it where others can write seals it first.
  */
-import { copyBytes, utf8 } from '../util/bytes.ts';
+import { copyBytes, latin1, utf8 } from '../util/bytes.ts';
 import { DerReader, DerTag } from '../util/der.ts';
 import { SESSION_LIMITS } from '../util/limits.ts';
-import { copyBindings, PeerCertificate, type SessionBindings } from './body.ts';
+import { PeerCertificate, type SessionBindings } from './body.ts';
 import type { SessionCore } from './core.ts';
 import { decodeRange, encodeWith } from './der.ts';
 import { SessionFormatError } from './errors.ts';
@@ -130,7 +130,7 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
       if (peer === null) throw bad('a chain without a peer certificate', derEnd);
       session.setPeer(peer, [peer, ...issuers], call);
     }
-    if (bindings !== null) session.setBindings(bindings, call);
+    if (bindings !== null) session.ownBody(call).bindings = bindings;
     if ((flags & NOT_RESUMABLE) !== 0) session.markNotResumable();
     if ((flags & WAS_OFFERED) !== 0) session.body(call).wasOffered = true;
     return session;
@@ -169,11 +169,13 @@ function readBindings(cursor: Cursor): SessionBindings {
   const timeAt = cursor.at;
   const authenticatedAtMs = cursor.uint(8);
   if (!Number.isSafeInteger(authenticatedAtMs)) throw bad('a time that is too far away', timeAt);
-  return copyBindings({ host, port, trust, clientAuth, authenticatedAtMs });
+  // Every bound of copyBindings is one of this form's own, and the arrays are copies already.
+  return Object.freeze({ host, port, trust, clientAuth, authenticatedAtMs });
 }
 
 function readHost(bytes: Uint8Array, offset: number): string | null {
   if (bytes.length === 0) return null;
+  if (bytes.every((byte) => byte < 0x80)) return latin1(bytes);
   try {
     return strictUtf8.decode(bytes);
   } catch {
