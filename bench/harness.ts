@@ -136,7 +136,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
 }
 
-export function render({ title, rows, facts }: Report): string {
+/** The report as text. The figures of a smoke run are not judged. */
+export function render({ title, rows, facts }: Report, smoke: boolean): string {
   const body = rows.map((row) => [
     row.what,
     row.unit,
@@ -146,7 +147,7 @@ export function render({ title, rows, facts }: Report): string {
     row.ratio === null ? '–' : row.ratio.toFixed(3),
     row.spread === null ? '–' : row.spread.map((value) => value.toFixed(2)).join('–'),
     row.target === null ? '–' : `≤ ${row.target}`,
-    verdict(row),
+    smoke ? '' : verdict(row),
   ]);
   const head = ['', 'unit', 'ours', 'peer', 'theirs', 'ratio', 'spread', 'target', ''];
   const about = Object.entries(facts).map(([name, value]) => `${name}: ${value}`);

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { handshake, STACK_VARIABLE, serveStack } from './handshake.ts';
 import { type Benchmark, type Report, render } from './harness.ts';
 
 const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark> }> = {
@@ -12,7 +13,7 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
   },
   handshake: {
     about: 'CPU a handshake beside node:tls and lemon-tls',
-    load: async () => (await import('./handshake.ts')).handshake,
+    load: async () => handshake,
   },
   crypto: {
     about: 'the node provider beside node:crypto',
@@ -42,6 +43,12 @@ ${Object.entries(benchmarks)
 `;
 
 async function main(): Promise<number> {
+  const stack = process.env[STACK_VARIABLE];
+  if (stack !== undefined) {
+    await serveStack(stack);
+    return 0;
+  }
+
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -69,7 +76,7 @@ async function main(): Promise<number> {
       say: (text) => console.error(`${name}: ${text} …`),
     });
     reports[name] = report;
-    console.log(`\n${render(report)}`);
+    console.log(`\n${render(report, values.smoke)}`);
     if (values.smoke) console.log('(--smoke: these figures say nothing)');
   }
   if (values.json) {
