@@ -55,6 +55,7 @@ type ClientOnly =
   | 'sendServerName'
   | 'port'
   | 'session'
+  | 'noSessionReason'
   | 'ticketReuse'
   | 'trust'
   | 'clientAuth'
@@ -83,6 +84,7 @@ export function clientConfig(
     sendServerName: true,
     port: 0,
     session: null,
+    noSessionReason: 'no-session-saved',
     ticketReuse: false,
     trust: NOTHING,
     clientAuth: NOTHING,

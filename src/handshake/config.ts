@@ -4,6 +4,7 @@
  */
 import type { CryptoProvider, KeyType, PrivateKey } from '../crypto/provider.ts';
 import type { SessionCore } from '../session/core.ts';
+import type { ResumptionReason } from '../session/resumption-reason.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Limits } from '../util/limits.ts';
 
@@ -97,6 +98,8 @@ export interface ClientConfig extends CommonConfig {
   readonly port: number;
   /** The session to resume; the connection takes a reference of its own. */
   readonly session: SessionCore | null;
+  /** What a connection without a session says of that. */
+  readonly noSessionReason: ResumptionReason;
   /** Offer a TLS 1.3 session that was offered before (RFC 8446, C.4 advises against it). */
   readonly ticketReuse: boolean;
   /** Digest of what decides about trust here; a session made under another is not offered. */

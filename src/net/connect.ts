@@ -1,6 +1,8 @@
 /** tls.connect, over this engine. */
 import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ClientSessions } from '../cache/client-session-cache.ts';
+import type { ClientSessionKey } from '../cache/client-session-key.ts';
 import type { ClientConfig } from '../handshake/config.ts';
 import { UsageError } from '../util/errors.ts';
 import { NamedGroup } from '../util/registries.ts';
@@ -24,6 +26,11 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly servername?: string | undefined;
   /** What to resume. In TLS 1.3 each is offered once, unless `reuseTickets` says otherwise. */
   readonly session?: SessionInput | null | undefined;
+  /**
+   * Where sessions are taken from and kept, by peer, name, port, protocols, trust and client certificate: for
+   * all connections that may resume each other's. `session` goes before it.
+   */
+  readonly sessionCache?: ClientSessions | undefined;
   /** Offer a TLS 1.3 session again that was offered before: observers can then link the two (RFC 8446, C.4). */
   readonly reuseTickets?: boolean | undefined;
   readonly allowHalfOpen?: boolean | undefined;
@@ -80,6 +87,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     config,
     listener: null,
     session,
+    sessions: options.sessionCache === undefined ? null : cacheOf(options.sessionCache, options, config),
     allowHalfOpen: options.allowHalfOpen ?? false,
     handshakeTimeoutMs: options.handshakeTimeout ?? 0,
     readsDirectly,
@@ -88,6 +96,15 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (options.timeout !== undefined) socket.setTimeout(options.timeout);
   return socket;
+}
+
+function cacheOf(
+  cache: ClientSessions,
+  { host, path }: ConnectOptions,
+  { serverName, port, alpn, trust, clientAuth }: ClientConfig,
+): { cache: ClientSessions; key: ClientSessionKey } {
+  const peer = path ?? host ?? 'localhost';
+  return { cache, key: { peer, port, serverName, alpn, trust, clientAuth } };
 }
 
 /** Servers that do not know ML-KEM yet are spared a second round trip. */

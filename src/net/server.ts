@@ -63,6 +63,7 @@ export class Server extends NetServer implements SocketListener {
       config: setup.config,
       listener: this,
       session: null,
+      sessions: null,
       allowHalfOpen: this.#options.allowHalfOpen ?? false,
       handshakeTimeoutMs: 0,
       readsDirectly: false,

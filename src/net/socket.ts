@@ -7,8 +7,12 @@ import { X509Certificate } from 'node:crypto';
 import { type AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { CipherNameAndProtocol, EphemeralKeyInfo, PeerCertificate } from 'node:tls';
+import { type Awaitable, isPromiseLike } from '../cache/awaitable.ts';
+import type { ClientSessions, TakenSession } from '../cache/client-session-cache.ts';
+import type { ClientSessionKey } from '../cache/client-session-key.ts';
 import { nodeCodeForVerifyResult } from '../connection/certificate-check.ts';
 import { Connection } from '../connection/connection.ts';
+import { whyNotOffer } from '../handshake/client/offer.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
@@ -47,6 +51,8 @@ export interface SocketParts {
   readonly listener: SocketListener | null;
   /** Client: to resume; one library reference that the socket takes over. */
   readonly session: SessionCore | null;
+  /** Client: where sessions come from and go to, under which key. */
+  readonly sessions: { readonly cache: ClientSessions; readonly key: ClientSessionKey } | null;
   readonly allowHalfOpen: boolean;
   /** Client: milliseconds that the handshake may take; 0 for no limit. */
   readonly handshakeTimeoutMs: number;
@@ -200,10 +206,47 @@ export class TLSSocket extends Duplex implements SocketOwner {
   // From the transport ---------------------------------------------------------------------------------
 
   #start(): void {
-    const { config } = this.#parts;
+    const { sessions } = this.#parts;
+    if (sessions === null || this.#offered !== null) {
+      this.#startWith(this.#offered, null);
+      return;
+    }
+    const { config, setup } = this.#parts;
+    const fits = (session: SessionCore): ResumptionReason | null => {
+      const reason = whyNotOffer(config as ClientConfig, session, setup.context.clock.wallMs());
+      // The peer of one that does not say what it is bound to is checked again.
+      return reason === 'unbound' ? null : reason;
+    };
+    let taken: Awaitable<TakenSession>;
+    try {
+      taken = sessions.cache.take(sessions.key, fits);
+    } catch {
+      taken = { session: null, reason: 'store-failed' };
+    }
+    if (!isPromiseLike(taken)) {
+      this.#startWith(taken.session, taken.reason);
+      return;
+    }
+    taken.then(
+      ({ session, reason }) => {
+        if (!this.destroyed) this.#startWith(session, reason);
+        else session?.release('connect');
+      },
+      () => {
+        if (!this.destroyed) this.#startWith(null, 'store-failed');
+      },
+    );
+  }
+
+  /** `session` comes with a reference of the socket's own. */
+  #startWith(session: SessionCore | null, reason: ResumptionReason | null): void {
+    const config = this.#parts.config as ClientConfig;
+    this.#offered = session;
     // Whoever wants the secrets has said so by now.
-    if (!config.keyLog && this.listenerCount('keylog') > 0) {
-      this.#connection = new Connection({ ...config, keyLog: true });
+    const keyLog = config.keyLog || this.listenerCount('keylog') > 0;
+    if (keyLog !== config.keyLog || session !== config.session || reason !== null) {
+      const noSessionReason = reason ?? config.noSessionReason;
+      this.#connection = new Connection({ ...config, keyLog, session, noSessionReason });
     }
     this.#connection.start();
     this.#work();
@@ -325,12 +368,21 @@ export class TLSSocket extends Duplex implements SocketOwner {
     const told = !this.#isServer && this.listenerCount('session') > 0;
     let bytes: Uint8Array | null = null;
     try {
+      if (this.#parts.sessions !== null) this.#keep(session, this.#parts.sessions);
       if (told) bytes = encodeEnvelope(session, 'session');
     } finally {
       // The connection has a reference of its own.
       session.release('connection');
     }
     if (bytes !== null) this.emit('session', asBuffer(bytes));
+  }
+
+  #keep(session: SessionCore, { cache, key }: NonNullable<SocketParts['sessions']>): void {
+    // A cache that cannot keep it costs a resumption, and has ways of its own to say so.
+    try {
+      const kept = cache.put(key, session);
+      if (isPromiseLike(kept)) kept.then(ignore, ignore);
+    } catch {}
   }
 
   #onKeyLog(text: string): void {

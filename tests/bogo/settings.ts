@@ -135,6 +135,7 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     session,
     // Which sessions are used once is BoringSSL's caller's to decide.
     ticketReuse: true,
+    noSessionReason: 'no-session-saved',
     keyShareCount: 1,
     alpn: alpn === null ? [] : readProtocols(alpn),
     requestOcsp: config['enable-ocsp-stapling'],

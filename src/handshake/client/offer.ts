@@ -5,15 +5,16 @@ import type { ResumptionReason } from '../../session/resumption-reason.ts';
 import { equalBytes, latin1 } from '../../util/bytes.ts';
 import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ClientConfig } from '../config.ts';
-import type { Host } from '../host.ts';
 import { isPeerValid } from '../shared/certificates.ts';
 import { hasExtendedMasterSecret, MAX_TICKET_LIFETIME_SEC } from '../shared/sessions.ts';
 
 /** Null: the session may be offered. `unbound` is left to the caller, who can have the peer checked again. */
-export function whyNotOffer(host: Host<ClientConfig>, session: SessionCore): ResumptionReason | null {
-  const { config } = host;
+export function whyNotOffer(
+  config: ClientConfig,
+  session: SessionCore,
+  nowMs: number,
+): ResumptionReason | null {
   const body = session.body('connection');
-  const nowMs = host.nowMs();
   if (!session.isResumable('connection')) return 'not-resumable';
   const version = body.version;
   if (version < config.minVersion || version > config.maxVersion) return 'other-version';

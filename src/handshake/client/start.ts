@@ -43,10 +43,10 @@ export function startClient(host: Host<ClientConfig>): State {
   }
   const { session } = config;
   if (session === null) {
-    host.info.resumptionReason = 'no-session-saved';
+    host.info.resumptionReason = config.noSessionReason;
     return askForExternalPsk(host, versions, null);
   }
-  const reason = whyNotOffer(host, session);
+  const reason = whyNotOffer(config, session, host.nowMs());
   if (reason !== null && reason !== 'unbound') return withoutSession(host, versions, reason);
   if (reason === null && !config.verifyOnResume) return withSession(host, versions, session);
 
