@@ -51,6 +51,11 @@ const CODES: Readonly<Partial<Record<PathReason, number>>> = {
   'ocsp-unknown': 75,
   'staple-required': 73,
 };
+/** The code for a reason. @internal */
+export function verifyResultCode(reason: PathReason): number {
+  return CODES[reason] ?? UNSPECIFIED;
+}
+
 const IP_ADDRESS_MISMATCH = 64;
 const UNABLE_TO_VERIFY_LEAF_SIGNATURE = 21;
 const UNSPECIFIED = 1;
@@ -81,7 +86,6 @@ const NODE_CODES: ReadonlyMap<number, string> = new Map([
   [28, 'CERT_REJECTED'],
   [62, 'ERR_TLS_CERT_ALTNAME_INVALID'],
   [64, 'ERR_TLS_CERT_ALTNAME_INVALID'],
-  [79, 'INVALID_CA'],
 ]);
 
 /** A certificate that was refused. `code` is Node's word for it, `verifyResult` OpenSSL's number. */
@@ -114,6 +118,8 @@ export interface CertificatePolicy {
   readonly reject: boolean;
   /** False: the caller holds the name against the certificate itself. */
   readonly checkName: boolean;
+  /** Whether a stapled status was asked for: a certificate that demands one is refused without. */
+  readonly requestsOcsp?: boolean;
   /** Everything else that validation takes. */
   readonly options?: Partial<PathOptions>;
 }
@@ -153,5 +159,5 @@ function verifyResultFor(failure: PathFailure, name: string | undefined): number
     return IP_ADDRESS_MISMATCH;
   }
   if (failure.nodeCode === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') return UNABLE_TO_VERIFY_LEAF_SIGNATURE;
-  return CODES[failure.reason] ?? UNSPECIFIED;
+  return verifyResultCode(failure.reason);
 }

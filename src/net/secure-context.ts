@@ -162,6 +162,12 @@ export class SecureContext {
     return this.#anchors;
   }
 
+  /** The names of `ca`, for clients to choose a certificate by; none for Node's whole list. */
+  get authorities(): readonly Uint8Array[] {
+    if (this.#ca === null) return [];
+    return [...this.anchors].map(({ subject }) => subject.der);
+  }
+
   /** The context's cache, made when first asked for. */
   get sessions(): SessionContext {
     this.#sessions ??= new SessionContext({

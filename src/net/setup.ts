@@ -5,6 +5,7 @@ import { type CertificatePolicy, checkCertificate } from '../connection/certific
 import { clientConfig, serverConfig } from '../connection/defaults.ts';
 import { type JobOwner, JobRunner, type JobServices, NO_SERVICES } from '../connection/job-runner.ts';
 import type { ClientConfig, Credential, ServerConfig } from '../handshake/config.ts';
+import type { ConnectionInfo } from '../handshake/info.ts';
 import type {
   ClientCertificateJob,
   SelectAnswer,
@@ -12,7 +13,9 @@ import type {
   VerifyCertificateAnswer,
   VerifyCertificateJob,
 } from '../handshake/jobs.ts';
-import { latin1, utf8 } from '../util/bytes.ts';
+import { chooseScheme } from '../handshake/shared/signatures.ts';
+import { parseCertificate } from '../pki/certificate.ts';
+import { equalBytes, latin1, utf8 } from '../util/bytes.ts';
 import { legacyCertificate } from './certificate-view.ts';
 import { parseAlpn } from './options.ts';
 import type { SecureContext } from './secure-context.ts';
@@ -24,6 +27,7 @@ const X509_V_ERR_HOSTNAME_MISMATCH = 62;
 export interface SocketOwner extends JobOwner {
   /** Why the peer's certificate was refused: the error that the application gets. */
   refusal: Error | null;
+  readonly info: ConnectionInfo;
 }
 
 /** Everything that decides how a socket speaks. */
@@ -68,6 +72,7 @@ export function clientSetup(
     paths: context.paths,
     reject,
     checkName: checkServerIdentity === undefined,
+    requestsOcsp: policy.requestOCSP === true,
   };
   const config = clientConfig(provider, {
     clock,
@@ -89,7 +94,8 @@ export function clientSetup(
   const services: JobServices = {
     ...NO_SERVICES,
     verify: (job, owner) => verifyServer(job, owner as SocketOwner, certificates, checkServerIdentity),
-    clientCertificate: (job) => chooseClientCredential(context.credentials, job),
+    clientCertificate: (job, owner) =>
+      chooseClientCredential(context.credentials, job, (owner as SocketOwner).info.version),
   };
   const setup = {
     config,
@@ -128,11 +134,23 @@ function verifyServer(
   };
 }
 
+/** The first whose issuer the server names, or else the first; of those that can sign what the server takes. */
 function chooseClientCredential(
   credentials: readonly Credential[],
-  _job: ClientCertificateJob,
+  { signatureSchemes, authorities }: ClientCertificateJob,
+  version: number,
 ): Credential | null {
-  return credentials[0] ?? null;
+  const able = credentials.filter(
+    (credential) => chooseScheme(credential, signatureSchemes, version) !== null,
+  );
+  return able.find((credential) => isIssuedByOne(credential, authorities)) ?? able[0] ?? null;
+}
+
+function isIssuedByOne({ chain }: Credential, authorities: readonly Uint8Array[]): boolean {
+  return chain.some((der) => {
+    const issuer = parseCertificate(der).issuer.der;
+    return authorities.some((name) => equalBytes(name, issuer));
+  });
 }
 
 // Servers ------------------------------------------------------------------------------------------------
@@ -179,7 +197,15 @@ export function serverSetup(
   const requestCert = policy.requestCert ?? false;
   const binding = clientBinding(context, requestCert, reject);
   const certificates: CertificatePolicy | null = requestCert
-    ? { provider, clock, anchors: context.anchors, paths: context.paths, reject, checkName: false }
+    ? {
+        provider,
+        clock,
+        anchors: context.anchors,
+        paths: context.paths,
+        reject,
+        checkName: false,
+        requestsOcsp: false,
+      }
     : null;
   const config = serverConfig(provider, {
     clock,
@@ -193,7 +219,7 @@ export function serverSetup(
     alpn: policy.ALPNProtocols === undefined ? [] : parseAlpn(policy.ALPNProtocols),
     preferServerCiphers: context.preferServerCiphers,
     ...binding,
-    clientCertificateAuthorities: [],
+    clientCertificateAuthorities: requestCert ? context.authorities : [],
     ticketCount: policy.ticketCount ?? 2,
     sessionIds: true,
     // As with SSL_OP_NO_TICKET: TLS 1.2 then resumes by session id.
