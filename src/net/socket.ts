@@ -78,6 +78,7 @@ let received: (socket: TLSSocket, chunk: Uint8Array) => void;
 let ended: (socket: TLSSocket) => void;
 let closed: (socket: TLSSocket) => void;
 let drained: (socket: TLSSocket) => void;
+let broken: (socket: TLSSocket, error: Error) => void;
 let flush: (socket: TLSSocket) => void;
 let late: (socket: TLSSocket) => void;
 
@@ -97,7 +98,7 @@ function onClose(this: Transport): void {
   closed(this[kTls] as TLSSocket);
 }
 function onError(this: Transport, error: Error): void {
-  this[kTls]?.destroy(error);
+  broken(this[kTls] as TLSSocket, error);
 }
 function onDrain(this: Transport): void {
   drained(this[kTls] as TLSSocket);
@@ -195,6 +196,7 @@ export class TLSSocket extends Duplex implements SocketOwner {
     ended = (socket) => socket.#onEnd();
     closed = (socket) => socket.#onClose();
     drained = (socket) => socket.#onDrain();
+    broken = (socket, error) => socket.#fail(error);
     flush = (socket) => socket.#flush();
     late = (socket) => socket.#onLate();
     inspectAs(TLSSocket, (socket) => {

@@ -216,6 +216,17 @@ describe('a handshake that does not come to its end', () => {
     if (!raw.closed) await once(raw, 'close');
   });
 
+  test('a client that resets the connection in the handshake is an event of the server, and no error of nobody', async () => {
+    await using site = await listen({ SNICallback: (_, done) => void setTimeout(() => done(null), 30) });
+    const client = connect(await trusting(site.port));
+    client.on('error', () => {});
+    await once(client, 'connect');
+    await new Promise((done) => setTimeout(done, 10));
+    (client.transport as Socket).resetAndDestroy();
+    await expect.poll(() => site.failures).toMatchObject([{ code: 'ECONNRESET' }]);
+    await gone(client);
+  });
+
   test('a client that says nothing is let go after handshakeTimeout', async () => {
     await using site = await listen({ handshakeTimeout: 50 });
     const raw = netConnect(site.port, '127.0.0.1');
