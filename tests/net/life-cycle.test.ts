@@ -22,6 +22,20 @@ afterEach(async ({ task }) => {
   await expect.poll(() => active(/^TCP/), { timeout: 3000 }).toBe(0);
 });
 
+/**
+ * The fewest timers that are seen within `ms`, or as soon as there are no more than `enough`. The runner's own come and
+ * go; the waiting is done without one.
+ */
+async function fewestTimers(ms: number, enough = -1): Promise<number> {
+  const end = performance.now() + ms;
+  let fewest = active(/^Timeout$/);
+  while (fewest > enough && performance.now() < end) {
+    await new Promise((done) => setImmediate(done));
+    fewest = Math.min(fewest, active(/^Timeout$/));
+  }
+  return fewest;
+}
+
 const TRANSPORT_EVENTS = ['data', 'end', 'close', 'drain', 'connect'] as const;
 
 /** A transport that was given up has no listener of ours, and cannot bring the process down. */
@@ -276,7 +290,7 @@ test('no timer stays: of handshakes that ended well, failed, were given up or ca
   await once(silent, 'listening');
   const options = await trusting(site.port, { handshakeTimeout: 60_000, timeout: 60_000 });
   const mute = { ...options, port: (silent.address() as AddressInfo).port };
-  const timers = active(/^Timeout$/);
+  const timers = await fewestTimers(300);
   const sockets: TLSSocket[] = [];
   for (const each of [
     options,
@@ -291,15 +305,19 @@ test('no timer stays: of handshakes that ended well, failed, were given up or ca
     sockets.push(socket);
   }
   expect(active(/^Timeout$/)).toBeGreaterThan(timers);
-  await once(sockets[0] as TLSSocket, 'secureConnect');
+  // Listened for together: on a slow machine the time limit comes before the handshake.
+  const secure = once(sockets[0] as TLSSocket, 'secureConnect');
+  const late = new Promise((done) => sockets[2]?.once('error', done));
+  await secure;
   sockets[0]?.end();
-  await once(sockets[2] as TLSSocket, 'error');
+  await late;
   sockets[3]?.destroy();
   for (const socket of sockets) await gone(socket);
   for (const socket of site.sockets) await gone(socket);
   await new Promise((done) => silent.close(done));
   while (site.failures.length < 2) await new Promise((done) => setImmediate(done));
-  expect(active(/^Timeout$/)).toBe(timers);
+  // Ours last for a minute: one that stayed would still be there.
+  expect(await fewestTimers(2000, timers)).toBe(timers);
 });
 
 describe('back-pressure', () => {
