@@ -1,12 +1,5 @@
-/**
- * A TLS connection as a Duplex over another one: the engine's bytes go to the transport, its events to the
- * application. A flight leaves in one write; nothing is read while a job holds the handshake up or nobody
- * takes what was read; whatever ends one of the two ends the other.
- */
-import { X509Certificate } from 'node:crypto';
-import { type AddressInfo, Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import type { CipherNameAndProtocol, EphemeralKeyInfo, PeerCertificate } from 'node:tls';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Awaitable, isPromiseLike } from '../cache/awaitable.ts';
 import type { ClientSessions, TakenSession } from '../cache/client-session-cache.ts';
 import type { ClientSessionKey } from '../cache/client-session-key.ts';
@@ -15,18 +8,14 @@ import { Connection } from '../connection/connection.ts';
 import { whyNotOffer } from '../handshake/client/offer.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
-import type { ConnectionInfo } from '../handshake/info.ts';
-import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
-import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
-import { type Session, sessionHandle } from '../session/session.ts';
+import type { ResumptionReason } from '../session/resumption-reason.ts';
 import { latin1 } from '../util/bytes.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
-import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
-import { legacyCertificate } from './certificate-view.ts';
 import { writeKeyLog } from './key-log-file.ts';
+import { asBuffer, SecureStream } from './secure-stream.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
 import { rememberTicket } from './used-tickets.ts';
 
@@ -126,7 +115,7 @@ function ignore(): void {}
 const CONSUMER = 1;
 const JOB = 2;
 
-export class TLSSocket extends Duplex implements SocketOwner {
+export class TLSSocket extends SecureStream implements SocketOwner {
   readonly encrypted: true = true;
   /** Whether the peer proved who it is to somebody who is trusted here. */
   authorized = false;
@@ -563,115 +552,26 @@ export class TLSSocket extends Duplex implements SocketOwner {
     this.#handshakeTimer = null;
   }
 
-  // Sessions -------------------------------------------------------------------------------------------
+  // What the rest is read from -------------------------------------------------------------------------
 
-  /** @internal The engine beneath, for the C names and for tests. */
+  /** @internal */
+  get setup(): SocketSetup {
+    return this.#parts.setup;
+  }
+
+  /** @internal */
+  get isServer(): boolean {
+    return this.#isServer;
+  }
+
+  /** @internal */
+  get isSecure(): boolean {
+    return this.#secure;
+  }
+
+  /** @internal */
   get engine(): Connection {
     return this.#connection;
-  }
-
-  /** @internal What SSL_get_session borrows. */
-  get borrowedSession(): SessionCore | null {
-    return this.#connection.session;
-  }
-
-  /**
-   * The latest session as bytes for `session` of a later connect(): an envelope, which keeps what the
-   * session is bound to. In TLS 1.3 it comes after the handshake: wait for `session`.
-   */
-  getSession(): Buffer | undefined {
-    const session = this.#connection.session;
-    if (session === null || !session.isResumable('getSession')) return undefined;
-    return asBuffer(encodeEnvelope(session, 'getSession'));
-  }
-
-  /**
-   * A handle of the caller's own on the latest session, to free one day (SSL_get1_session(3)); null before
-   * the handshake is complete and after the connection is gone.
-   */
-  takeSession(): Session | null {
-    const session = this.#connection.session;
-    if (session === null || !session.upRef('takeSession')) return null;
-    return sessionHandle(session, 'takeSession');
-  }
-
-  isSessionReused(): boolean {
-    return this.#secure && this.#connection.info.resumed;
-  }
-
-  /** Why no session was resumed; null when one was, or before that is known. */
-  get resumptionReason(): ResumptionReason | null {
-    return this.#connection.info.resumptionReason;
-  }
-
-  /** Why early data was not taken; null when it was, or before that is known. */
-  get earlyDataReason(): EarlyDataReason | null {
-    return this.#connection.info.earlyDataReason;
-  }
-
-  /** The ticket of the latest session; undefined when it has none. */
-  getTLSTicket(): Buffer | undefined {
-    const ticket = this.#connection.session?.field(Field.ticket, 'getTLSTicket');
-    return ticket === undefined || ticket.length === 0 ? undefined : asBuffer(ticket);
-  }
-
-  // What was agreed ------------------------------------------------------------------------------------
-
-  /** Everything that is known of the connection. */
-  get info(): ConnectionInfo {
-    return this.#connection.info;
-  }
-
-  /** `TLSv1.3`; null before the version is negotiated. */
-  getProtocol(): string | null {
-    const { version } = this.#connection.info;
-    return version === 0 ? null : versionName(version);
-  }
-
-  getCipher(): CipherNameAndProtocol | undefined {
-    const suite = cipherSuites.get(this.#connection.info.cipherSuite);
-    if (suite === undefined) return undefined;
-    return { name: suite.opensslName, standardName: suite.name, version: versionName(suite.version) };
-  }
-
-  /** At a client, the key exchange; null at a server, as in node:tls. */
-  getEphemeralKeyInfo(): EphemeralKeyInfo | object | null {
-    if (this.#isServer) return null;
-    const { group } = this.#connection.info;
-    return GROUPS.get(group) ?? (group === 0 ? {} : { type: 'KEM', name: groupName(group) });
-  }
-
-  getPeerCertificate(detailed = false): PeerCertificate {
-    return legacyCertificate(this.#connection.info.peerChain, detailed);
-  }
-
-  getPeerX509Certificate(): X509Certificate | undefined {
-    const leaf = this.#connection.info.peerChain[0];
-    return leaf === undefined ? undefined : new X509Certificate(leaf);
-  }
-
-  getX509Certificate(): X509Certificate | undefined {
-    const leaf = this.#parts.setup.context.credentials[0]?.chain[0];
-    return leaf === undefined ? undefined : new X509Certificate(leaf);
-  }
-
-  getCertificate(): PeerCertificate | object | null {
-    return legacyCertificate(this.#parts.setup.context.credentials[0]?.chain ?? [], false);
-  }
-
-  getFinished(): Buffer | undefined {
-    const { finished } = this.#connection.info;
-    return finished === null ? undefined : Buffer.from(finished);
-  }
-
-  getPeerFinished(): Buffer | undefined {
-    const { peerFinished } = this.#connection.info;
-    return peerFinished === null ? undefined : Buffer.from(peerFinished);
-  }
-
-  /** RFC 5705; RFC 8446, 7.5. `length` in bytes. @throws {UsageError} before the handshake is complete. */
-  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
-    return asBuffer(this.#connection.exportKeyingMaterial(label, context ?? null, length));
   }
 
   /** TLS 1.3: new keys for what this end sends, and with `requestPeer` for what it receives. */
@@ -687,49 +587,12 @@ export class TLSSocket extends Duplex implements SocketOwner {
     return issued;
   }
 
-  /** Not in TLS 1.3, and not here in TLS 1.2: it is refused, as a peer's is. */
-  renegotiate(_options: unknown, callback?: (error: Error | null) => void): false {
-    const error = new UsageError(
-      'ERR_TLS_RENEGOTIATION_DISABLED',
-      'TLS session renegotiation is not spoken here',
-    );
-    if (callback !== undefined) process.nextTick(callback, error);
-    return false;
-  }
-
-  /** There is none: does nothing. */
-  disableRenegotiation(): void {}
-
-  /** Does nothing: `keylog` and a capture show more. */
-  enableTrace(): void {}
-
-  // As a net.Socket ------------------------------------------------------------------------------------
-
-  /** What this connection runs over. */
   get transport(): Duplex {
     return this.#transport;
   }
 
-  get #socket(): Socket | null {
-    return this.#transport instanceof Socket ? this.#transport : null;
-  }
-
   get secureConnecting(): boolean {
     return !this.#secure && !this.destroyed;
-  }
-
-  get connecting(): boolean {
-    return this.#socket?.connecting ?? false;
-  }
-
-  get pending(): boolean {
-    return this.#socket?.pending ?? false;
-  }
-
-  get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
-    if (this.connecting) return 'opening';
-    if (this.readable) return this.writable ? 'open' : 'readOnly';
-    return this.writable ? 'writeOnly' : 'closed';
   }
 
   /** Application bytes received and sent. */
@@ -741,56 +604,8 @@ export class TLSSocket extends Duplex implements SocketOwner {
     return this.#bytesWritten;
   }
 
-  get remoteAddress(): string | undefined {
-    return this.#socket?.remoteAddress;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#socket?.remotePort;
-  }
-
-  get remoteFamily(): string | undefined {
-    return this.#socket?.remoteFamily;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#socket?.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#socket?.localPort;
-  }
-
-  get localFamily(): string | undefined {
-    return this.#socket?.localFamily;
-  }
-
   get timeout(): number | undefined {
     return this.#idleMs === 0 ? undefined : this.#idleMs;
-  }
-
-  address(): AddressInfo | object {
-    return this.#socket?.address() ?? {};
-  }
-
-  setNoDelay(on = true): this {
-    this.#socket?.setNoDelay(on);
-    return this;
-  }
-
-  setKeepAlive(on = false, initialDelayMs = 0): this {
-    this.#socket?.setKeepAlive(on, initialDelayMs);
-    return this;
-  }
-
-  ref(): this {
-    this.#socket?.ref();
-    return this;
-  }
-
-  unref(): this {
-    this.#socket?.unref();
-    return this;
   }
 
   /** `timeout` after so many milliseconds without a byte either way; 0 for never. */
@@ -814,48 +629,12 @@ export class TLSSocket extends Duplex implements SocketOwner {
     if (this.writableFinished) this.destroy();
     else this.once('finish', this.destroy);
   }
-
-  /** SignatureSchemes that both ends know, by OpenSSL's names. */
-  getSharedSigalgs(): string[] {
-    const ours = this.#parts.config.signatureSchemes;
-    return this.#connection.info.peerSignatureSchemes
-      .filter((scheme) => ours.includes(scheme))
-      .map((scheme) => SIGALGS.get(scheme) ?? signatureSchemeName(scheme));
-  }
 }
 
 /** X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT: what node:tls says when no certificate came. */
 const NO_CERTIFICATE = 2;
 /** How long an alert may take to leave a transport that is being given up, in milliseconds. */
 const ALERT_LIMIT_MS = 1000;
-
-const GROUPS: ReadonlyMap<number, EphemeralKeyInfo> = new Map([
-  [NamedGroup.x25519, { type: 'ECDH', name: 'X25519', size: 253 }],
-  [NamedGroup.secp256r1, { type: 'ECDH', name: 'prime256v1', size: 256 }],
-  [NamedGroup.secp384r1, { type: 'ECDH', name: 'secp384r1', size: 384 }],
-  [NamedGroup.secp521r1, { type: 'ECDH', name: 'secp521r1', size: 521 }],
-]);
-
-const SIGALGS: ReadonlyMap<number, string> = new Map([
-  [0x0401, 'RSA+SHA256'],
-  [0x0501, 'RSA+SHA384'],
-  [0x0601, 'RSA+SHA512'],
-  [0x0403, 'ECDSA+SHA256'],
-  [0x0503, 'ECDSA+SHA384'],
-  [0x0603, 'ECDSA+SHA512'],
-  [0x0804, 'RSA-PSS+SHA256'],
-  [0x0805, 'RSA-PSS+SHA384'],
-  [0x0806, 'RSA-PSS+SHA512'],
-  [0x0807, 'Ed25519+UNDEF'],
-  [0x0808, 'Ed448+UNDEF'],
-  [0x0809, 'RSA-PSS+SHA256'],
-  [0x080a, 'RSA-PSS+SHA384'],
-  [0x080b, 'RSA-PSS+SHA512'],
-]);
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
 
 function disconnected(): TlsessionError {
   return new TlsessionError(

@@ -319,6 +319,44 @@ describe('ticket keys', () => {
   });
 });
 
+describe('after the handshake', () => {
+  test('new keys both ways while data passes, and one more ticket on demand', async () => {
+    await using site = await listen();
+    const socket = connect(await trusting(site.port));
+    let received = '';
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString();
+    });
+    let sessions = 0;
+    socket.on('session', () => sessions++);
+    await once(socket, 'secureConnect');
+    for (let i = 0; i < 5; i++) {
+      socket.write(`${i}`);
+      socket.updateKeys(i % 2 === 0);
+    }
+    await expect.poll(() => received).toBe('01234');
+    const served = site.sockets[0] as TLSSocket;
+    expect(sessions).toBe(2);
+    expect(served.issueTicket()).toBe(true);
+    await expect.poll(() => sessions).toBe(3);
+    expect(socket.issueTicket()).toBe(false);
+    const { isSessionReused, resumptionReason } = socket;
+    expect([isSessionReused.call(socket), resumptionReason]).toEqual([false, 'no-session-saved']);
+    expect(socket.getFinished()).toEqual(served.getPeerFinished());
+    expect(socket.getPeerFinished()).toEqual(served.getFinished());
+    expect(served.getSharedSigalgs()).toContain('ECDSA+SHA256');
+    expect(served.getEphemeralKeyInfo()).toBeNull();
+    expect(served.getX509Certificate()?.subject).toBe('CN=localhost');
+    expect(socket.exportKeyingMaterial(32, 'x', Buffer.from('y'))).toEqual(
+      served.exportKeyingMaterial(32, 'x', Buffer.from('y')),
+    );
+    expect(socket.renegotiate({})).toBe(false);
+    const end = once(socket, 'close');
+    socket.end();
+    await end;
+  });
+});
+
 describe('secrets by demand', () => {
   test('keylog: both ends say the same lines, and only to who listens', async () => {
     const server: string[] = [];

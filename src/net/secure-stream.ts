@@ -1,0 +1,256 @@
+/** What a secure connection says of itself, by the names of tls.TLSSocket and net.Socket. */
+import { X509Certificate } from 'node:crypto';
+import { type AddressInfo, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { CipherNameAndProtocol, EphemeralKeyInfo, PeerCertificate } from 'node:tls';
+import type { Connection } from '../connection/connection.ts';
+import type { ConnectionInfo } from '../handshake/info.ts';
+import { Field } from '../session/body.ts';
+import type { SessionCore } from '../session/core.ts';
+import { encodeEnvelope } from '../session/envelope.ts';
+import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
+import { type Session, sessionHandle } from '../session/session.ts';
+import { UsageError } from '../util/errors.ts';
+import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
+import { legacyCertificate } from './certificate-view.ts';
+import type { SocketSetup } from './setup.ts';
+
+export abstract class SecureStream extends Duplex {
+  /** @internal The engine beneath, for the C names and for tests. */
+  abstract get engine(): Connection;
+  /** What this connection runs over. */
+  abstract get transport(): Duplex;
+  /** @internal */
+  abstract get setup(): SocketSetup;
+  /** @internal */
+  abstract get isServer(): boolean;
+  /** @internal Whether the handshake was completed. */
+  abstract get isSecure(): boolean;
+
+  // Sessions -------------------------------------------------------------------------------------------
+
+  /** @internal What SSL_get_session borrows. */
+  get borrowedSession(): SessionCore | null {
+    return this.engine.session;
+  }
+
+  /**
+   * The latest session as bytes for `session` of a later connect(): an envelope, which keeps what the
+   * session is bound to. In TLS 1.3 it comes after the handshake: wait for `session`.
+   */
+  getSession(): Buffer | undefined {
+    const session = this.engine.session;
+    if (session === null || !session.isResumable('getSession')) return undefined;
+    return asBuffer(encodeEnvelope(session, 'getSession'));
+  }
+
+  /**
+   * A handle of the caller's own on the latest session, to free one day (SSL_get1_session(3)); null before
+   * the handshake is complete and after the connection is gone.
+   */
+  takeSession(): Session | null {
+    const session = this.engine.session;
+    if (session === null || !session.upRef('takeSession')) return null;
+    return sessionHandle(session, 'takeSession');
+  }
+
+  isSessionReused(): boolean {
+    return this.isSecure && this.engine.info.resumed;
+  }
+
+  /** Why no session was resumed; null when one was, or before that is known. */
+  get resumptionReason(): ResumptionReason | null {
+    return this.engine.info.resumptionReason;
+  }
+
+  /** Why early data was not taken; null when it was, or before that is known. */
+  get earlyDataReason(): EarlyDataReason | null {
+    return this.engine.info.earlyDataReason;
+  }
+
+  /** The ticket of the latest session; undefined when it has none. */
+  getTLSTicket(): Buffer | undefined {
+    const ticket = this.engine.session?.field(Field.ticket, 'getTLSTicket');
+    return ticket === undefined || ticket.length === 0 ? undefined : asBuffer(ticket);
+  }
+
+  // What was agreed ------------------------------------------------------------------------------------
+
+  /** Everything that is known of the connection. */
+  get info(): ConnectionInfo {
+    return this.engine.info;
+  }
+
+  /** `TLSv1.3`; null before the version is negotiated. */
+  getProtocol(): string | null {
+    const { version } = this.engine.info;
+    return version === 0 ? null : versionName(version);
+  }
+
+  getCipher(): CipherNameAndProtocol | undefined {
+    const suite = cipherSuites.get(this.engine.info.cipherSuite);
+    if (suite === undefined) return undefined;
+    return { name: suite.opensslName, standardName: suite.name, version: versionName(suite.version) };
+  }
+
+  /** At a client, the key exchange; null at a server, as in node:tls. */
+  getEphemeralKeyInfo(): EphemeralKeyInfo | object | null {
+    if (this.isServer) return null;
+    const { group } = this.engine.info;
+    return GROUPS.get(group) ?? (group === 0 ? {} : { type: 'KEM', name: groupName(group) });
+  }
+
+  getPeerCertificate(detailed = false): PeerCertificate {
+    return legacyCertificate(this.engine.info.peerChain, detailed);
+  }
+
+  getPeerX509Certificate(): X509Certificate | undefined {
+    const leaf = this.engine.info.peerChain[0];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
+  }
+
+  getX509Certificate(): X509Certificate | undefined {
+    const leaf = this.setup.context.credentials[0]?.chain[0];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
+  }
+
+  getCertificate(): PeerCertificate | object | null {
+    return legacyCertificate(this.setup.context.credentials[0]?.chain ?? [], false);
+  }
+
+  getFinished(): Buffer | undefined {
+    const { finished } = this.engine.info;
+    return finished === null ? undefined : Buffer.from(finished);
+  }
+
+  getPeerFinished(): Buffer | undefined {
+    const { peerFinished } = this.engine.info;
+    return peerFinished === null ? undefined : Buffer.from(peerFinished);
+  }
+
+  /** RFC 5705; RFC 8446, 7.5. `length` in bytes. @throws {UsageError} before the handshake is complete. */
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
+    return asBuffer(this.engine.exportKeyingMaterial(label, context ?? null, length));
+  }
+
+  /** Not in TLS 1.3, and not here in TLS 1.2: it is refused, as a peer's is. */
+  renegotiate(_options: unknown, callback?: (error: Error | null) => void): false {
+    const error = new UsageError(
+      'ERR_TLS_RENEGOTIATION_DISABLED',
+      'TLS session renegotiation is not spoken here',
+    );
+    if (callback !== undefined) process.nextTick(callback, error);
+    return false;
+  }
+
+  /** There is none: does nothing. */
+  disableRenegotiation(): void {}
+
+  /** Does nothing: `keylog` and a capture show more. */
+  enableTrace(): void {}
+
+  // As a net.Socket ------------------------------------------------------------------------------------
+
+  get #socket(): Socket | null {
+    return this.transport instanceof Socket ? this.transport : null;
+  }
+
+  get connecting(): boolean {
+    return this.#socket?.connecting ?? false;
+  }
+
+  get pending(): boolean {
+    return this.#socket?.pending ?? false;
+  }
+
+  get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.connecting) return 'opening';
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket?.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket?.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.#socket?.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket?.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket?.localPort;
+  }
+
+  get localFamily(): string | undefined {
+    return this.#socket?.localFamily;
+  }
+
+  address(): AddressInfo | object {
+    return this.#socket?.address() ?? {};
+  }
+
+  setNoDelay(on = true): this {
+    this.#socket?.setNoDelay(on);
+    return this;
+  }
+
+  setKeepAlive(on = false, initialDelayMs = 0): this {
+    this.#socket?.setKeepAlive(on, initialDelayMs);
+    return this;
+  }
+
+  ref(): this {
+    this.#socket?.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#socket?.unref();
+    return this;
+  }
+
+  /** SignatureSchemes that both ends know, by OpenSSL's names. */
+  getSharedSigalgs(): string[] {
+    const ours = this.setup.config.signatureSchemes;
+    return this.engine.info.peerSignatureSchemes
+      .filter((scheme) => ours.includes(scheme))
+      .map((scheme) => SIGALGS.get(scheme) ?? signatureSchemeName(scheme));
+  }
+}
+
+const GROUPS: ReadonlyMap<number, EphemeralKeyInfo> = new Map([
+  [NamedGroup.x25519, { type: 'ECDH', name: 'X25519', size: 253 }],
+  [NamedGroup.secp256r1, { type: 'ECDH', name: 'prime256v1', size: 256 }],
+  [NamedGroup.secp384r1, { type: 'ECDH', name: 'secp384r1', size: 384 }],
+  [NamedGroup.secp521r1, { type: 'ECDH', name: 'secp521r1', size: 521 }],
+]);
+
+const SIGALGS: ReadonlyMap<number, string> = new Map([
+  [0x0401, 'RSA+SHA256'],
+  [0x0501, 'RSA+SHA384'],
+  [0x0601, 'RSA+SHA512'],
+  [0x0403, 'ECDSA+SHA256'],
+  [0x0503, 'ECDSA+SHA384'],
+  [0x0603, 'ECDSA+SHA512'],
+  [0x0804, 'RSA-PSS+SHA256'],
+  [0x0805, 'RSA-PSS+SHA384'],
+  [0x0806, 'RSA-PSS+SHA512'],
+  [0x0807, 'Ed25519+UNDEF'],
+  [0x0808, 'Ed448+UNDEF'],
+  [0x0809, 'RSA-PSS+SHA256'],
+  [0x080a, 'RSA-PSS+SHA384'],
+  [0x080b, 'RSA-PSS+SHA512'],
+]);
+
+/** The same bytes as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
