@@ -16,6 +16,7 @@ import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { installTrafficKeys } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
+import { verifyClient, verifyResumedClient } from './client-certificate.ts';
 import { EstablishedServer13 } from './established.ts';
 import type { Flight13 } from './flight.ts';
 
@@ -39,32 +40,15 @@ export function expectClientFlight(
 ): State {
   const ending: Ending = { flight, master, application };
   if (flight.psk !== null) {
-    const body = flight.psk.session.body('connection');
-    const chain = body.chain ?? (body.peer === null ? [] : [body.peer]);
-    host.info.peerChain = chain.map((certificate) => certificate.der);
-    host.info.verifyResult = body.verifyResult;
-    const identity: ClientIdentity = { chain, verifyResult: body.verifyResult };
-    const next = (): State =>
-      flight.psk?.earlyData === true
-        ? new ExpectEndOfEarlyData(host, ending, identity)
-        : new ExpectClientFinished(host, ending, identity);
-    if (!host.config.verifyOnResume || chain.length === 0) return next();
-    return host.wait<'verify-certificate'>(
-      {
-        kind: 'verify-certificate',
-        peer: 'client',
-        chain: host.info.peerChain,
-        serverName: null,
-        ocspRequested: false,
-        ocspResponse: null,
-        sctList: null,
-        resumption: true,
-      },
-      (answer) => {
-        if (!answer.ok) throw TlsAlertError.local(answer.reason, answer.detail, { alert: answer.alert });
-        return next();
-      },
-    );
+    const { session, earlyData } = flight.psk;
+    return verifyResumedClient(host, session, () => {
+      const { peer, chain, verifyResult } = session.body('connection');
+      const identity: ClientIdentity = { chain: chain ?? (peer === null ? [] : [peer]), verifyResult };
+      if (!earlyData) return new ExpectClientFinished(host, ending, identity);
+      // There is a request to answer already. Without early data nobody to answer is proven yet.
+      host.writable = 'data';
+      return new ExpectEndOfEarlyData(host, ending, identity);
+    });
   }
   if (flight.certificateRequested) return new ExpectClientCertificate(host, ending);
   return new ExpectClientFinished(host, ending, { chain: [], verifyResult: 0 });
@@ -137,32 +121,11 @@ class ExpectClientCertificate extends State {
     const host = this.#host;
     const key = leafKey(host, certificate.chain[0] as Uint8Array, true);
     const chain = keepChain(certificate.chain);
-    const peerChain = chain.map((kept) => kept.der);
-    host.info.peerChain = peerChain;
-    return host.wait<'verify-certificate'>(
-      {
-        kind: 'verify-certificate',
-        peer: 'client',
-        chain: peerChain,
-        serverName: null,
-        ocspRequested: false,
-        ocspResponse: certificate.ocspResponse?.slice() ?? null,
-        sctList: certificate.sctList?.slice() ?? null,
-        resumption: false,
-      },
-      (answer) => {
-        host.info.verifyResult = answer.verifyResult;
-        if (!answer.ok) {
-          throw TlsAlertError.local(answer.reason, answer.detail, {
-            cause: answer.cause,
-            alert: answer.alert,
-          });
-        }
-        return new ExpectClientCertificateVerify(host, this.#ending, key, {
-          chain,
-          verifyResult: answer.verifyResult,
-        });
-      },
+    return verifyClient(
+      host,
+      chain,
+      certificate,
+      (verifyResult) => new ExpectClientCertificateVerify(host, this.#ending, key, { chain, verifyResult }),
     );
   }
 }

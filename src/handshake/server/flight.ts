@@ -216,7 +216,5 @@ function sendFinished(host: Host<ServerConfig>, flight: Flight13): State {
   host.track(application.server);
   offerExporter(host, master, hash);
   installTrafficKeys(host, 'write', suite, application.server);
-  // With early data there is a request to answer already; without, nobody to answer is proven yet.
-  if (flight.psk?.earlyData === true) host.writable = 'data';
   return expectClientFlight(host, flight, master, application);
 }

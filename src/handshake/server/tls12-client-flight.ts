@@ -13,6 +13,7 @@ import { keepChain, leafKey } from '../shared/certificates.ts';
 import { schemeFits } from '../shared/signatures.ts';
 import { deriveMaster12, Secured12 } from '../shared/tls12.ts';
 import { State, unexpected } from '../state.ts';
+import { verifyClient } from './client-certificate.ts';
 import { expectClientFinish } from './tls12-finish.ts';
 import type { Chosen12 } from './tls12-flight.ts';
 
@@ -64,25 +65,7 @@ class ExpectClientCertificate12 extends State {
     }
     const key = leafKey(host, leaf, true);
     const chain = keepChain(certificate.chain);
-    host.info.peerChain = chain.map((kept) => kept.der);
-    return host.wait<'verify-certificate'>(
-      {
-        kind: 'verify-certificate',
-        peer: 'client',
-        chain: host.info.peerChain,
-        serverName: null,
-        ocspRequested: false,
-        ocspResponse: null,
-        sctList: null,
-        resumption: false,
-      },
-      (answer) => {
-        host.info.verifyResult = answer.verifyResult;
-        if (answer.ok) return next({ chain, key, verifyResult: answer.verifyResult });
-        const { reason, detail, cause, alert } = answer;
-        throw TlsAlertError.local(reason, detail, { cause, alert });
-      },
-    );
+    return verifyClient(host, chain, null, (verifyResult) => next({ chain, key, verifyResult }));
   }
 }
 

@@ -8,8 +8,9 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { chainOf, hasExtendedMasterSecret } from '../shared/sessions.ts';
+import { hasExtendedMasterSecret } from '../shared/sessions.ts';
 import type { State } from '../state.ts';
+import { verifyResumedClient } from './client-certificate.ts';
 import { whyNotBound } from './psk.ts';
 import type { Asked12 } from './tls12.ts';
 
@@ -104,25 +105,7 @@ function consider(
   };
   const verdict = judge(host, asked, session, how.byId);
   if (typeof verdict === 'string') return refuse(verdict);
-  const accept = (): State => next({ session, suite: verdict, renew: how.renew });
-  const chain = chainOf(session);
-  if (!host.config.verifyOnResume || chain.length === 0) return accept();
-  return host.wait<'verify-certificate'>(
-    {
-      kind: 'verify-certificate',
-      peer: 'client',
-      chain,
-      serverName: null,
-      ocspRequested: false,
-      ocspResponse: null,
-      sctList: null,
-      resumption: true,
-    },
-    (answer) => {
-      if (answer.ok) return accept();
-      throw TlsAlertError.local(answer.reason, answer.detail, { cause: answer.cause, alert: answer.alert });
-    },
-  );
+  return verifyResumedClient(host, session, () => next({ session, suite: verdict, renew: how.renew }));
 }
 
 /**

@@ -7,7 +7,7 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
 import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { chainOf, newSessionId } from '../shared/sessions.ts';
+import { newSessionId } from '../shared/sessions.ts';
 import { chooseScheme } from '../shared/signatures.ts';
 import { groupOfKey, isCurve, Secured12, suiteFitsKey } from '../shared/tls12.ts';
 import type { State } from '../state.ts';
@@ -55,8 +55,6 @@ function startResumption(host: Host<ServerConfig>, asked: Asked12, resumption: R
   info.resumptionReason = null;
   info.cipherSuite = suite.id;
   info.group = body.kexGroup;
-  info.verifyResult = body.verifyResult;
-  info.peerChain = chainOf(session);
   asked.transcript.choose(suite.hash);
   const hello = sendServerHello12(host, asked, {
     suite,

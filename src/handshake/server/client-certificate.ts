@@ -1,0 +1,71 @@
+/** The client's certificate as a server has it judged: when it arrives, and when a session brings it back. */
+import type { PeerCertificate } from '../../session/body.ts';
+import type { SessionCore } from '../../session/core.ts';
+import { TlsAlertError } from '../../util/errors.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Host } from '../host.ts';
+import type { VerifyCertificateAnswer } from '../jobs.ts';
+import type { State } from '../state.ts';
+
+/** What came with a certificate in TLS 1.3. */
+interface Stapled {
+  readonly ocspResponse: Uint8Array | null;
+  readonly sctList: Uint8Array | null;
+}
+
+const NOTHING: Stapled = Object.freeze({ ocspResponse: null, sctList: null });
+
+/** A chain that the client sent. `next` gets the X509_V_* code that the session will remember. */
+export function verifyClient(
+  host: Host<ServerConfig>,
+  chain: readonly PeerCertificate[],
+  stapled: Stapled | null,
+  next: (verifyResult: number) => State,
+): State {
+  return ask(host, chain, stapled ?? NOTHING, false, next);
+}
+
+/**
+ * A session that is about to be resumed. What was found good stays good as long as the session lives; a
+ * certificate that was only let through was let through by the policy of that day, and is judged by this one.
+ */
+export function verifyResumedClient(
+  host: Host<ServerConfig>,
+  session: SessionCore,
+  next: () => State,
+): State {
+  const body = session.body('connection');
+  const chain = body.chain ?? (body.peer === null ? [] : [body.peer]);
+  host.info.verifyResult = body.verifyResult;
+  host.info.peerChain = chain.map((certificate) => certificate.der);
+  if (chain.length === 0 || (body.verifyResult === 0 && !host.config.verifyOnResume)) return next();
+  return ask(host, chain, NOTHING, true, next);
+}
+
+function ask(
+  host: Host<ServerConfig>,
+  chain: readonly PeerCertificate[],
+  stapled: Stapled,
+  resumption: boolean,
+  next: (verifyResult: number) => State,
+): State {
+  host.info.peerChain = chain.map((certificate) => certificate.der);
+  return host.wait<'verify-certificate'>(
+    {
+      kind: 'verify-certificate',
+      peer: 'client',
+      chain: host.info.peerChain,
+      serverName: null,
+      ocspRequested: false,
+      ocspResponse: stapled.ocspResponse?.slice() ?? null,
+      sctList: stapled.sctList?.slice() ?? null,
+      resumption,
+    },
+    (answer: VerifyCertificateAnswer) => {
+      host.info.verifyResult = answer.verifyResult;
+      if (answer.ok) return next(answer.verifyResult);
+      const { reason, detail, cause, alert } = answer;
+      throw TlsAlertError.local(reason, detail, { cause, alert });
+    },
+  );
+}
