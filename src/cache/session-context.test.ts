@@ -709,24 +709,25 @@ describe('counters and the rest', () => {
     expect([stats.earlyDataAccepted, stats.earlyDataRefused['early-data-replayed']]).toEqual([1, 1]);
   });
 
-  it('counts and removes what is found expired, but only from the cache', () => {
+  it('removes what it finds expired, and counts what a handshake says was', () => {
     const clock = new TestClock();
     const onRemove = vi.fn();
     const cache = context({ clock, callbacks: { onRemove } });
     const one = session({ id: 1, timeoutSec: 5 });
     cache.add(one);
-    const handshake = {
-      version: 0x0303,
-      nowMs: NOON + 5_000,
-      idContext: new Uint8Array(0),
-      verifiesPeer: false,
-      extendedMasterSecret: false,
-    };
-    expect(cache.check(one, handshake, 'cache')).toBeNull();
-    expect(cache.check(one, { ...handshake, nowMs: NOON + 5_001 }, null)?.reason).toBe('expired');
-    expect([cache.number, cache.stats.timeouts]).toEqual([1, 1]);
-    expect(cache.check(one, { ...handshake, nowMs: NOON + 5_001 }, 'cache')?.reason).toBe('expired');
-    expect([cache.number, cache.stats.timeouts, onRemove.mock.calls.length]).toEqual([0, 2, 1]);
+    const id = idOf(1);
+    clock.wall += 5_000;
+    const found = cache.lookup(0x0303, id) as LookupResult;
+    expect(found.session).toBe(one);
+    found.session?.release('test');
+    clock.wall += 1;
+    expect(cache.lookup(0x0303, id)).toEqual({ session: null, from: null, reason: 'expired' });
+    expect([cache.number, cache.stats.misses, onRemove.mock.calls.length]).toEqual([0, 0, 1]);
+    // A ticket that has expired counts as well, so the handshake says it, once for either.
+    expect(cache.stats.timeouts).toBe(0);
+    cache.handshakeFinished('server', 'expired');
+    cache.handshakeFinished('client', 'expired');
+    expect([cache.stats.timeouts, cache.stats.notResumed.expired]).toEqual([1, 2]);
   });
 
   it('a TLS 1.3 client uses its session up, where it caches', () => {

@@ -25,7 +25,7 @@ import { type CacheStats, newCacheStats } from './cache-stats.ts';
 import { CacheError, throwCollected } from './errors.ts';
 import { hashKey } from './keyed-hash.ts';
 import { CacheMode } from './modes.ts';
-import { checkResumable, type ResumptionExpectation, type ResumptionRefusal } from './session-check.ts';
+import { isExpired } from './session-check.ts';
 import { SessionTable } from './session-table.ts';
 
 /** Sessions; 0 is without a bound (SSL_SESSION_CACHE_MAX_SIZE_DEFAULT). */
@@ -293,6 +293,7 @@ export class SessionContext implements SessionOwner {
     else this.#stats.acceptGood++;
     if (reason === null) this.#stats.hits++;
     else this.#stats.notResumed[reason]++;
+    if (role === 'server' && reason === 'expired') this.#stats.timeouts++;
   }
 
   /** `reason`: why early data was not taken; null when it was. */
@@ -309,7 +310,12 @@ export class SessionContext implements SessionOwner {
   lookup(version: number, id: Uint8Array, connection?: unknown): Awaitable<LookupResult> {
     if ((this.mode & CacheMode.NO_INTERNAL_LOOKUP) === 0) {
       const session = this.acquire(version, id, 'session lookup');
-      if (session !== null) return { session, from: 'cache', reason: null };
+      if (session !== null) {
+        if (!isExpired(session, this.clock.wallMs())) return { session, from: 'cache', reason: null };
+        this.#removeForEngine(session);
+        session.release('session lookup');
+        return { session: null, from: null, reason: 'expired' };
+      }
       this.#stats.misses++;
     }
     const asked = this.#askCallback(id, connection);
@@ -319,23 +325,6 @@ export class SessionContext implements SessionOwner {
       );
     }
     return asked.session === null ? this.#askSource(version, id, asked) : asked;
-  }
-
-  /**
-   * Whether a session that was found, or that a ticket held, may be resumed in this handshake. One that
-   * has expired counts, and leaves the cache when it came from there (`from` is not null).
-   */
-  check(
-    session: SessionCore,
-    handshake: ResumptionExpectation,
-    from: LookupResult['from'],
-  ): ResumptionRefusal | null {
-    const refusal = checkResumable(session, handshake);
-    if (refusal?.reason === 'expired') {
-      this.#stats.timeouts++;
-      if (from !== null) this.#removeForEngine(session);
-    }
-    return refusal;
   }
 
   /**

@@ -146,6 +146,25 @@ describe.each([
     close(c, s);
   });
 
+  test('a session that has expired is counted, and makes way for a full handshake', () => {
+    using program = new Program();
+    let late = 0;
+    const client = program.client(version);
+    const clock = { wallMs: () => Date.now() + late, monotonicMs: () => 0 };
+    const server = program.server(version, clock);
+    for (const options of [0, ssl.SSL_OP_NO_TICKET]) {
+      ssl.SSL_CTX_set_options(server, options);
+      const before = ssl.SSL_CTX_sess_timeouts(server);
+      const session = firstSession(program, client, server);
+      late += 7_300_000;
+      const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
+      expect(shake(c, s)).toEqual([1, 1]);
+      expect([ssl.SSL_session_reused(c), ssl.SSL_session_reused(s)]).toEqual([0, 0]);
+      expect(ssl.SSL_CTX_sess_timeouts(server) - before).toBe(1);
+      close(c, s);
+    }
+  });
+
   test('a connection that ends without close_notify takes its session away', () => {
     using program = new Program();
     const client = program.client(version);

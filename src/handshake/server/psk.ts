@@ -8,10 +8,10 @@ import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { isPeerValid } from '../shared/certificates.ts';
 import type { State } from '../state.ts';
 import { chooseSuite } from './client-hello.ts';
 import type { Agreed13 } from './negotiate13.ts';
+import { whyNotResumable } from './resumable.ts';
 import type { ServerSettings } from './start.ts';
 
 /** A key that was chosen; its binder is verified. */
@@ -128,13 +128,14 @@ function whyNotResume(
 ): ResumptionReason | null {
   const { session, kind } = candidate;
   const body = session.body('connection');
-  if (body.version !== ProtocolVersion.TLS1_3) return 'other-version';
-  if (body.length(Field.masterKey) === 0) return 'not-resumable';
-  // An external key is not a session of any context (OpenSSL #31964): its owner chose to give it.
   if (kind === 'ticket') {
-    const reason = whyNotBound(host, settings, session, agreed.request.serverName);
+    const reason = whyNotResumable(host, settings, agreed.request, session);
     if (reason !== null) return reason;
+  } else if (body.version !== ProtocolVersion.TLS1_3) {
+    // An external key is not a session of any context (OpenSSL #31964): its owner chose to give it.
+    return 'other-version';
   }
+  if (body.length(Field.masterKey) === 0) return 'not-resumable';
   const suite = cipherSuites.get(body.cipher);
   return suite !== undefined && fitSuite(host, agreed, suite) ? null : 'other-hash';
 }
@@ -152,38 +153,6 @@ function fitSuite(host: Host<ServerConfig>, agreed: Agreed13, wanted: CipherSuit
   agreed.suite = suite;
   host.info.cipherSuite = suite.id;
   return true;
-}
-
-/** Checks that TLS 1.2 and 1.3 have in common. */
-export function whyNotBound(
-  host: Host<ServerConfig>,
-  settings: ServerSettings,
-  session: SessionCore,
-  serverName: string | null,
-): ResumptionReason | null {
-  const body = session.body('connection');
-  const nowMs = host.nowMs();
-  if (session.isMarkedNotResumable) return 'not-resumable';
-  if (!equalBytes(body.view(Field.sidCtx), settings.sessionIdContext)) return 'other-context';
-  if (nowMs > session.expiresAtMs) return 'expired';
-  if (host.config.bindServerName) {
-    const name = body.has(Field.hostname) ? latin1(body.view(Field.hostname)) : null;
-    if (name !== serverName) return 'other-name';
-  }
-  const { bindings } = body;
-  if (bindings !== null) {
-    if (!equalBytes(bindings.trust, settings.trust)) return 'other-trust';
-    if (!equalBytes(bindings.clientAuth, settings.clientAuth)) return 'other-client-auth';
-  }
-  if (settings.clientCertificate !== 'none') {
-    // OpenSSL makes this a fatal error, so that nobody finds out only when resumption is slow.
-    if (settings.sessionIdContext.length === 0 && bindings === null) {
-      throw TlsAlertError.local('session-context-missing');
-    }
-    if (body.peer === null && settings.clientCertificate === 'require') return 'other-client-auth';
-    if (!isPeerValid(body, nowMs)) return 'peer-certificate-invalid';
-  }
-  return null;
 }
 
 /** The binder first: nothing is consumed for a client that does not have the key. */

@@ -3,15 +3,13 @@ import { MASTER_SECRET_LENGTH } from '../../schedule/tls12.ts';
 import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { ResumptionReason } from '../../session/resumption-reason.ts';
-import { equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { hasExtendedMasterSecret } from '../shared/sessions.ts';
 import type { State } from '../state.ts';
 import { verifyResumedClient } from './client-certificate.ts';
-import { whyNotBound } from './psk.ts';
+import { whyNotResumable } from './resumable.ts';
 import type { Asked12 } from './tls12.ts';
 
 export interface Resumption12 {
@@ -120,22 +118,15 @@ function judge(
 ): CipherSuite | ResumptionReason {
   const { request, settings } = asked;
   const body = session.body('connection');
-  if (body.version !== ProtocolVersion.TLS1_2) return 'other-version';
-  const unbound = whyNotBound(host, settings, session, request.serverName);
-  if (unbound !== null) return unbound;
-  if (body.length(Field.masterKey) !== MASTER_SECRET_LENGTH) return 'not-resumable';
-  const extended = hasExtendedMasterSecret(session);
-  // Somebody took the extension out of the hello, or the client forgot what it had (RFC 7627, 5.3).
-  if (extended && !request.extendedMasterSecret) throw TlsAlertError.local('extended-master-secret');
-  if (!extended && request.extendedMasterSecret) return 'extended-master-secret';
-  if (byId && !equalBytes(body.view(Field.id), request.hello.sessionId)) return 'other-id';
   const suite = cipherSuites.get(body.cipher);
-  if (suite?.version !== ProtocolVersion.TLS1_2 || !host.config.cipherSuites.includes(suite.id)) {
-    return 'other-cipher';
-  }
-  // Whoever offers a session offers its suite (RFC 5246, 7.4.1.2).
-  if (!request.hello.cipherSuites.includes(suite.id)) {
-    throw TlsAlertError.local('session-changed', 'its cipher suite is not offered');
-  }
+  const speaksIt = suite?.version === ProtocolVersion.TLS1_2 && host.config.cipherSuites.includes(suite.id);
+  const refusal = whyNotResumable(host, settings, request, session, {
+    ...(byId ? { helloId: request.hello.sessionId } : {}),
+    // Whoever offers a session offers its suite (RFC 5246, 7.4.1.2); one that is not spoken here needs no blame.
+    ...(speaksIt ? { offeredCiphers: request.hello.cipherSuites } : {}),
+  });
+  if (refusal !== null) return refusal;
+  if (body.length(Field.masterKey) !== MASTER_SECRET_LENGTH) return 'not-resumable';
+  if (suite === undefined || !speaksIt) return 'other-cipher';
   return suite;
 }
