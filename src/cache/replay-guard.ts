@@ -28,6 +28,7 @@ export type ReplayVerdict =
       | 'early-data-guard-full'
       | 'early-data-guard-slow'
       | 'early-data-guard-failed'
+      | 'early-data-refused-by-callback'
     >;
 
 export interface ReplayGuard {

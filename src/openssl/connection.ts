@@ -2,7 +2,8 @@
 import type { ConnectionInfo } from '../handshake/info.ts';
 import type { SessionCore } from '../session/core.ts';
 import { UsageError } from '../util/errors.ts';
-import type { SSL_SESSION } from './types.ts';
+import type { Ssl } from './ssl.ts';
+import { type SSL_SESSION, sessionOf } from './types.ts';
 
 /** A connection as these functions see it: the engine's. */
 interface Engine {
@@ -42,4 +43,22 @@ export function SSL_get1_session(ssl: SSL): SSL_SESSION | null {
 /** 1 when the handshake resumed a session or used an external key, otherwise 0. */
 export function SSL_session_reused(ssl: SSL): number {
   return engineOf(ssl, 'SSL_session_reused').info.resumed ? 1 : 0;
+}
+
+/** 1. The SSL takes a reference; the session before is dropped, and removed if its connection ended badly. */
+export function SSL_set_session(ssl: Ssl, session: SSL_SESSION | null): number {
+  ssl.check('SSL_set_session');
+  ssl.setSession(session === null ? null : sessionOf(session, 'SSL_set_session'));
+  return 1;
+}
+
+/** The older name of SSL_session_reused. */
+export const SSL_cache_hit: typeof SSL_session_reused = SSL_session_reused;
+
+/** 1: session, certificates and id context of `from` are `to`'s too. */
+export function SSL_copy_session_id(to: Ssl, from: Ssl): number {
+  to.setSession(from.session);
+  to.settings.credentials = from.settings.credentials;
+  to.settings.sidCtx = from.settings.sidCtx.slice();
+  return 1;
 }

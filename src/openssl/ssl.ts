@@ -14,13 +14,19 @@ import { Field, makeBody, PeerCertificate } from '../session/body.ts';
 import { SessionCore } from '../session/core.ts';
 import { equalBytes, utf8 } from '../util/bytes.ts';
 import { TlsAlertError, UsageError } from '../util/errors.ts';
-import { ProtocolVersion, versionName } from '../util/registries.ts';
+import { ProtocolVersion } from '../util/registries.ts';
 import type { BIO } from './bio.ts';
-import { SSL_session_reused } from './connection.ts';
+import {
+  SSL_EARLY_DATA_ACCEPTED,
+  SSL_EARLY_DATA_NOT_SENT,
+  SSL_EARLY_DATA_REJECTED,
+  SSL_READ_EARLY_DATA_ERROR,
+  SSL_READ_EARLY_DATA_FINISH,
+  SSL_READ_EARLY_DATA_SUCCESS,
+} from './early-data-codes.ts';
 import { ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, raise } from './err.ts';
 import { ExDataClass, type ExValues } from './ex-data-class.ts';
 import {
-  alpnList,
   type Settings,
   type SSL_CTX,
   SSL_OP_ALLOW_NO_DHE_KEX,
@@ -29,7 +35,6 @@ import {
   SSL_OP_NO_TICKET,
   SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
   SSL_VERIFY_PEER,
-  setVersion,
 } from './ssl-ctx.ts';
 import { type SSL_SESSION, sessionOf, type X509 } from './types.ts';
 
@@ -44,14 +49,6 @@ export const SSL_ERROR_WANT_ASYNC = 9;
 // SSL_get_shutdown(3).
 export const SSL_SENT_SHUTDOWN = 1;
 export const SSL_RECEIVED_SHUTDOWN = 2;
-
-// SSL_get_early_data_status(3) and SSL_read_early_data(3).
-export const SSL_EARLY_DATA_NOT_SENT = 0;
-export const SSL_EARLY_DATA_REJECTED = 1;
-export const SSL_EARLY_DATA_ACCEPTED = 2;
-export const SSL_READ_EARLY_DATA_ERROR = 0;
-export const SSL_READ_EARLY_DATA_SUCCESS = 1;
-export const SSL_READ_EARLY_DATA_FINISH = 2;
 
 /** SSL_AD_REASON_OFFSET: a peer's alert as a reason on the error queue. */
 const ALERT_OFFSET = 1000;
@@ -79,7 +76,6 @@ export class Ssl implements JobOwner {
   #early: Uint8Array[] = [];
   #error = SSL_ERROR_NONE;
   #done = false;
-  #alpnSelected: Uint8Array | null = null;
   #freed = false;
   #earlyState: 'none' | 'waiting' | 'finished' = 'none';
   verifyResult = 0;
@@ -181,7 +177,7 @@ export class Ssl implements JobOwner {
       replayGuard: {
         scope: 'early-data',
         windowMs: Number.POSITIVE_INFINITY,
-        admit: () => (this.#allowsEarlyData() ? 'admitted' : 'early-data-replayed'),
+        admit: () => (this.#allowsEarlyData() ? 'admitted' : 'early-data-refused-by-callback'),
       },
       select: (job) => this.#select(job.alpn),
       clientCertificate: () => this.settings.credentials[0] ?? null,
@@ -307,9 +303,9 @@ export class Ssl implements JobOwner {
     const chosen = alpnSelect.cb(this, offered, alpnSelect.arg);
     if (chosen === 'fatal') return { ...changed, alpn: 'refuse' };
     if (chosen === null) return { ...changed, alpn: null };
-    this.#alpnSelected = offered.find((protocol) => equalBytes(protocol, chosen)) ?? null;
-    if (this.#alpnSelected === null) throw TlsAlertError.local('no-common-alpn');
-    return { ...changed, alpn: this.#alpnSelected };
+    const protocol = offered.find((each) => equalBytes(each, chosen));
+    if (protocol === undefined) throw TlsAlertError.local('no-common-alpn');
+    return { ...changed, alpn: protocol };
   }
 
   #sealTicket(session: SessionCore): Uint8Array | null {
@@ -662,322 +658,4 @@ function takeFrom(queue: Uint8Array[], buffer: Uint8Array, keep: boolean): numbe
     else queue[0] = first.subarray(count);
   }
   return count;
-}
-
-// The functions --------------------------------------------------------------------------------------------
-
-/** A connection of a context, which it takes a reference to. */
-export function SSL_new(ctx: SSL_CTX): SSL {
-  return new Ssl(ctx);
-}
-
-/** Null does nothing. The BIOs go with it. */
-export function SSL_free(ssl: SSL | null): void {
-  ssl?.free();
-}
-
-/** Always 1. Settings stay, the connection goes; a session that ended well stays to be resumed. */
-export function SSL_clear(ssl: SSL): number {
-  ssl.check('SSL_clear');
-  ssl.clear();
-  return 1;
-}
-
-/** Another connection with the same settings and session; no BIO is shared. */
-export function SSL_dup(ssl: SSL): SSL {
-  ssl.check('SSL_dup');
-  const copy = new Ssl(ssl.ctx, ssl.settings);
-  copy.hostname = ssl.hostname;
-  copy.role = ssl.role;
-  copy.setSession(ssl.session);
-  return copy;
-}
-
-/** Takes over one reference of each BIO. The same one for both is one reference. */
-export function SSL_set_bio(ssl: SSL, rbio: BIO | null, wbio: BIO | null): void {
-  ssl.check('SSL_set_bio');
-  if (ssl.rbio !== rbio) ssl.rbio?.free();
-  if (ssl.wbio !== wbio && ssl.wbio !== ssl.rbio) ssl.wbio?.free();
-  ssl.rbio = rbio;
-  ssl.wbio = wbio;
-}
-
-export function SSL_get_SSL_CTX(ssl: SSL): SSL_CTX {
-  return ssl.ctx;
-}
-
-export function SSL_set_SSL_CTX(ssl: SSL, ctx: SSL_CTX): SSL_CTX {
-  ssl.changeContext(ctx);
-  return ssl.ctx;
-}
-
-export function SSL_set_connect_state(ssl: SSL): void {
-  ssl.role = 'client';
-}
-
-export function SSL_set_accept_state(ssl: SSL): void {
-  ssl.role = 'server';
-}
-
-/** 1 when complete; −1 otherwise, and SSL_get_error says why. */
-export function SSL_do_handshake(ssl: SSL): number {
-  ssl.check('SSL_do_handshake');
-  return ssl.handshake();
-}
-
-export function SSL_connect(ssl: SSL): number {
-  ssl.role ??= 'client';
-  return SSL_do_handshake(ssl);
-}
-
-export function SSL_accept(ssl: SSL): number {
-  ssl.role ??= 'server';
-  return SSL_do_handshake(ssl);
-}
-
-/** Fills `buffer` and returns the number of bytes; 0 at close_notify, −1 otherwise. */
-export function SSL_read(ssl: SSL, buffer: Uint8Array): number {
-  ssl.check('SSL_read');
-  return ssl.read(buffer, false);
-}
-
-/** As SSL_read, and the bytes stay. */
-export function SSL_peek(ssl: SSL, buffer: Uint8Array): number {
-  ssl.check('SSL_peek');
-  return ssl.read(buffer, true);
-}
-
-/** Bytes that a read gives without more input. */
-export function SSL_pending(ssl: SSL): number {
-  return ssl.pending;
-}
-
-/** The number of bytes written, or −1. */
-export function SSL_write(ssl: SSL, data: Uint8Array): number {
-  ssl.check('SSL_write');
-  return ssl.write(data);
-}
-
-/** 1: both ends have said close_notify. 0: only this one. −1: the handshake is not complete. */
-export function SSL_shutdown(ssl: SSL): number {
-  ssl.check('SSL_shutdown');
-  return ssl.shutdown();
-}
-
-/** SSL_SENT_SHUTDOWN and SSL_RECEIVED_SHUTDOWN. */
-export function SSL_get_shutdown(ssl: SSL): number {
-  return ssl.shutdownState;
-}
-
-/** Why the last call returned what it did: one of SSL_ERROR_*. */
-export function SSL_get_error(ssl: SSL, ret: number): number {
-  return ret > 0 ? SSL_ERROR_NONE : ssl.errorCode;
-}
-
-/** 1 when the handshake is complete. */
-export function SSL_is_init_finished(ssl: SSL): number {
-  return ssl.isFinished ? 1 : 0;
-}
-
-/** The version negotiated, or the highest that would be. */
-export function SSL_version(ssl: SSL): number {
-  return ssl.version;
-}
-
-export function SSL_get_version(ssl: SSL): string {
-  return versionName(ssl.version);
-}
-
-export function SSL_set_min_proto_version(ssl: SSL, version: number): number {
-  return setVersion(ssl.settings, 'minVersion', version === 0 ? ProtocolVersion.TLS1_2 : version);
-}
-
-export function SSL_set_max_proto_version(ssl: SSL, version: number): number {
-  return setVersion(ssl.settings, 'maxVersion', version === 0 ? ProtocolVersion.TLS1_3 : version);
-}
-
-export function SSL_set_options(ssl: SSL, options: number): number {
-  ssl.settings.options |= options;
-  return ssl.settings.options;
-}
-
-/** The name to ask for. Null: none. */
-export function SSL_set_tlsext_host_name(ssl: SSL, name: string | null): number {
-  ssl.hostname = name;
-  return 1;
-}
-
-/** Client: the name that is asked for. Server: the name that the client asked for, or null. */
-export function SSL_get_servername(ssl: SSL): string | null {
-  return ssl.role === 'client' ? ssl.hostname : (ssl.connection?.info.serverName ?? null);
-}
-
-/** As in C, **0 is success**. */
-export function SSL_set_alpn_protos(ssl: SSL, protos: Uint8Array): number {
-  const list = alpnList(protos);
-  if (list === null) return 1;
-  ssl.settings.alpn = list;
-  return 0;
-}
-
-/** Empty when there is none. */
-export function SSL_get0_alpn_selected(ssl: SSL): Uint8Array {
-  return ssl.connection?.info.alpn?.slice() ?? new Uint8Array(0);
-}
-
-/** X509_V_* of the peer's certificate. */
-export function SSL_get_verify_result(ssl: SSL): number {
-  return ssl.verifyResult;
-}
-
-/** The peer's certificate, borrowed; null when it sent none. */
-export function SSL_get0_peer_certificate(ssl: SSL): X509 | null {
-  return ssl.session?.body('SSL_get0_peer_certificate').peer ?? null;
-}
-
-export function SSL_get_ex_new_index(
-  argl: number,
-  argp: unknown,
-  onNew: Parameters<ExDataClass<Ssl>['newIndex']>[2],
-  onFree: Parameters<ExDataClass<Ssl>['newIndex']>[3],
-): number {
-  return connectionExData.newIndex(argl, argp, onNew, onFree);
-}
-
-export function SSL_set_ex_data(ssl: SSL, index: number, value: unknown): number {
-  return connectionExData.set(ssl.exData, index, value) ? 1 : 0;
-}
-
-export function SSL_get_ex_data(ssl: SSL, index: number): unknown {
-  return connectionExData.get(ssl.exData, index);
-}
-
-/** 1: keying material by RFC 5705 or RFC 8446, 7.5 is the result; null where C returns 0. */
-export function SSL_export_keying_material(
-  ssl: SSL,
-  length: number,
-  label: string,
-  context: Uint8Array | null,
-): Uint8Array | null {
-  try {
-    return ssl.connection?.exportKeyingMaterial(label, context, length) ?? null;
-  } catch (error) {
-    raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, error instanceof Error ? error.message : '');
-    return null;
-  }
-}
-
-// Sessions of connections ------------------------------------------------------------------------------------
-
-/** 1. The SSL takes a reference; the session before is dropped, and removed if its connection ended badly. */
-export function SSL_set_session(ssl: SSL, session: SSL_SESSION | null): number {
-  ssl.check('SSL_set_session');
-  ssl.setSession(session === null ? null : sessionOf(session, 'SSL_set_session'));
-  return 1;
-}
-
-/** The older name of SSL_session_reused. */
-export const SSL_cache_hit: typeof SSL_session_reused = SSL_session_reused;
-
-/** 1: session, certificates and id context of `from` are `to`'s too. */
-export function SSL_copy_session_id(to: SSL, from: SSL): number {
-  to.setSession(from.session);
-  to.settings.credentials = from.settings.credentials;
-  to.settings.sidCtx = from.settings.sidCtx.slice();
-  return 1;
-}
-
-// Early data -----------------------------------------------------------------------------------------------
-
-/** `ret` 1 or 0, and how much was taken. A client's first I/O, with a session that allows it. */
-export function SSL_write_early_data(ssl: SSL, data: Uint8Array): { ret: number; written: number } {
-  ssl.check('SSL_write_early_data');
-  return ssl.writeEarly(data);
-}
-
-/** `ret` is SSL_READ_EARLY_DATA_ERROR, _SUCCESS or _FINISH. A server's first I/O. */
-export function SSL_read_early_data(ssl: SSL, buffer: Uint8Array): { ret: number; readbytes: number } {
-  ssl.check('SSL_read_early_data');
-  return ssl.readEarly(buffer);
-}
-
-export function SSL_get_early_data_status(ssl: SSL): number {
-  return ssl.earlyDataStatus;
-}
-
-type Limited = SSL_CTX | SSL;
-function setLimit(target: Limited, field: 'maxEarlyData' | 'recvMaxEarlyData', bytes: number): number {
-  if (!(bytes >= 0)) return 0;
-  target.settings[field] = Math.min(bytes, 0xffffffff);
-  return 1;
-}
-
-/** Bytes of early data that new tickets promise. Default 0. */
-export function SSL_CTX_set_max_early_data(ctx: SSL_CTX, bytes: number): number {
-  return setLimit(ctx, 'maxEarlyData', bytes);
-}
-export function SSL_CTX_get_max_early_data(ctx: SSL_CTX): number {
-  return ctx.settings.maxEarlyData;
-}
-export function SSL_set_max_early_data(ssl: SSL, bytes: number): number {
-  return setLimit(ssl, 'maxEarlyData', bytes);
-}
-export function SSL_get_max_early_data(ssl: SSL): number {
-  return ssl.settings.maxEarlyData;
-}
-/** Bytes of early data that are taken at most. Default 16384. */
-export function SSL_CTX_set_recv_max_early_data(ctx: SSL_CTX, bytes: number): number {
-  return setLimit(ctx, 'recvMaxEarlyData', bytes);
-}
-export function SSL_CTX_get_recv_max_early_data(ctx: SSL_CTX): number {
-  return ctx.settings.recvMaxEarlyData;
-}
-export function SSL_set_recv_max_early_data(ssl: SSL, bytes: number): number {
-  return setLimit(ssl, 'recvMaxEarlyData', bytes);
-}
-export function SSL_get_recv_max_early_data(ssl: SSL): number {
-  return ssl.settings.recvMaxEarlyData;
-}
-
-/** The callback has the last word on early data that everything else allows. */
-export function SSL_CTX_set_allow_early_data_cb(
-  ctx: SSL_CTX,
-  callback: NonNullable<Settings['allowEarlyData']>['cb'] | null,
-  arg: unknown = null,
-): void {
-  ctx.settings.allowEarlyData = callback === null ? null : { cb: callback, arg };
-}
-export function SSL_set_allow_early_data_cb(
-  ssl: SSL,
-  callback: NonNullable<Settings['allowEarlyData']>['cb'] | null,
-  arg: unknown = null,
-): void {
-  ssl.settings.allowEarlyData = callback === null ? null : { cb: callback, arg };
-}
-
-// Pre-shared keys ------------------------------------------------------------------------------------------
-
-export function SSL_CTX_set_psk_use_session_callback(ctx: SSL_CTX, callback: Settings['pskUse']): void {
-  ctx.settings.pskUse = callback;
-}
-export function SSL_set_psk_use_session_callback(ssl: SSL, callback: Settings['pskUse']): void {
-  ssl.settings.pskUse = callback;
-}
-export function SSL_CTX_set_psk_find_session_callback(ctx: SSL_CTX, callback: Settings['pskFind']): void {
-  ctx.settings.pskFind = callback;
-}
-export function SSL_set_psk_find_session_callback(ssl: SSL, callback: Settings['pskFind']): void {
-  ssl.settings.pskFind = callback;
-}
-export function SSL_CTX_set_psk_client_callback(ctx: SSL_CTX, callback: Settings['pskClient']): void {
-  ctx.settings.pskClient = callback;
-}
-export function SSL_set_psk_client_callback(ssl: SSL, callback: Settings['pskClient']): void {
-  ssl.settings.pskClient = callback;
-}
-export function SSL_CTX_set_psk_server_callback(ctx: SSL_CTX, callback: Settings['pskServer']): void {
-  ctx.settings.pskServer = callback;
-}
-export function SSL_set_psk_server_callback(ssl: SSL, callback: Settings['pskServer']): void {
-  ssl.settings.pskServer = callback;
 }

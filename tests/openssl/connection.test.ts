@@ -516,6 +516,7 @@ test('early data: written first, read first, taken once, and the callback may re
   allowed = 0;
   const refused = early(firstSession(program, client, server));
   expect([refused.got, ssl.SSL_session_reused(refused.s)]).toEqual(['', 1]);
+  expect(refused.s.engine.info.earlyDataReason).toBe('early-data-refused-by-callback');
   close(refused.c, refused.s);
   const none = program.pair(client, server, (c) => ssl.SSL_set_connect_state(c));
   expect(ssl.SSL_write_early_data(none.c, bytes('x')).ret).toBe(0);
