@@ -89,6 +89,8 @@ export function clientSetup(
     ),
     clientAuth: context.credentialDigest,
     verifyPeer: reject,
+    // A function cannot be told from another by the session: this one sees the certificate again.
+    verifyOnResume: checkServerIdentity !== undefined,
     requestOcsp: policy.requestOCSP === true,
   });
   const services: JobServices = {

@@ -74,6 +74,34 @@ describe('names and contexts', () => {
     expect((await visit(options)).socket.alpnProtocol).toBe(false);
   });
 
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a resumed session is held against this connection’s own checkServerIdentity, %s',
+    async (version) => {
+      await using site = await listen();
+      const trusted = await trusting(site.port, { minVersion: version, maxVersion: version });
+      const first = await visit({ ...trusted, checkServerIdentity: () => undefined });
+      const session = first.sessions[0];
+      if (session === undefined) throw new Error('no session');
+      let asked = 0;
+      const refused = connect({
+        ...trusted,
+        session,
+        checkServerIdentity: () => {
+          asked++;
+          return new Error('pinned to another');
+        },
+      });
+      const [error] = (await once(refused, 'error')) as [Error];
+      expect(error.message).toBe('pinned to another');
+      expect(asked).toBeGreaterThan(0);
+      const again = await visit({ ...trusted, checkServerIdentity: () => undefined });
+      // TLS 1.2 sends no session with a resumption.
+      const mine = { ...trusted, session: again.sessions[0], checkServerIdentity: () => undefined };
+      const resumed = await visit(mine, 'hello', 0);
+      expect(resumed.socket.isSessionReused()).toBe(true);
+    },
+  );
+
   test('checkServerIdentity replaces the check of the name, and sees the certificate', async () => {
     await using site = await listen();
     const seen: string[] = [];
