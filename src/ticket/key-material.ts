@@ -76,14 +76,16 @@ export function sameKeyMaterial(a: TicketKeyMaterial, b: TicketKeyMaterial): boo
   return b.format === 'openssl' && equalSecret(a.aesKey, b.aesKey) && equalSecret(a.hmacKey, b.hmacKey);
 }
 
+/** `opensslKeyBytes`: of each of the two keys in OpenSSL's form; 16 fits the layouts of 48 bytes. */
 export function generateKeyMaterial(
   random: CryptoProvider['random'],
   format: TicketFormat,
+  opensslKeyBytes: 16 | 32 = 32,
 ): TicketKeyMaterial {
   const name = random(KEY_NAME_LENGTH);
   return format === 'aead'
     ? { format, name, key: random(32) }
-    : { format, name, aesKey: random(32), hmacKey: random(32) };
+    : { format, name, aesKey: random(opensslKeyBytes), hmacKey: random(opensslKeyBytes) };
 }
 
 /** Whether `bytes` have `name` at `at`. The name is public: it leaves at the first difference. */

@@ -55,6 +55,18 @@ describe('a keyring that makes its own keys', () => {
     expect(outcome(keyring, ticket, T0)).toBe('opened');
   });
 
+  it('makes keys of the size that the layouts of 48 bytes have, when asked to', () => {
+    for (const bytes of [16, 32] as const) {
+      const keyring = ring({ format: 'openssl', opensslKeyBytes: bytes });
+      for (const { material: made } of keyring.export()) {
+        if (made.format !== 'openssl') throw new Error(made.format);
+        expect([made.aesKey.length, made.hmacKey.length]).toEqual([bytes, bytes]);
+      }
+      expect(outcome(keyring, sealed(keyring, T0), T0)).toBe('opened');
+    }
+    expect(() => ring({ format: 'openssl', opensslKeyBytes: 24 as 16 })).toThrow(TicketError);
+  });
+
   it('rotates by time: what sealed opens until its tickets have expired, and is wiped then', () => {
     const keyring = ring({ ticketLifetimeSec: 7200, rotateEverySec: 12 * 3600 });
     const next = keyring.keys()[0]?.name;

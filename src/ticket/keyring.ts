@@ -72,6 +72,11 @@ export interface TicketKeyringOptions {
   readonly random?: CryptoProvider['random'];
   /** What keys are made here. Default `aead`. Keys that are given may be of either format, also mixed. */
   readonly format?: TicketFormat;
+  /**
+   * Length in bytes of the AES key and of the HMAC key of keys made here in OpenSSL's format: 32 (default),
+   * or 16 for rings that node:tls, or nginx with files of 48 bytes, share.
+   */
+  readonly opensslKeyBytes?: 16 | 32;
   /** The longest life of a ticket, in seconds. Default 7200, OpenSSL's session timeout. */
   readonly ticketLifetimeSec?: number;
   /**
@@ -173,6 +178,7 @@ export class TicketKeyring implements TicketSealer {
   readonly #provider: CryptoProvider;
   readonly #random: CryptoProvider['random'];
   readonly #made: TicketFormat;
+  readonly #opensslKeyBytes: 16 | 32;
   readonly #rules: Rules;
   readonly #onEvent: ((event: TicketKeyEvent) => void) | null;
   #current: RingKey | null = null;
@@ -191,6 +197,10 @@ export class TicketKeyring implements TicketSealer {
     this.#provider = provider;
     this.#random = options.random ?? ((length: number) => provider.random(length));
     this.#made = options.format ?? 'aead';
+    this.#opensslKeyBytes = options.opensslKeyBytes ?? 32;
+    if (this.#opensslKeyBytes !== 16 && this.#opensslKeyBytes !== 32) {
+      throw new TicketError('ERR_TICKET_KEYRING', 'the keys of the OpenSSL format have 16 or 32 bytes');
+    }
     this.#onEvent = options.onEvent ?? null;
   }
 
@@ -390,7 +400,7 @@ export class TicketKeyring implements TicketSealer {
   }
 
   #generate(role: TicketKeyRole, nowMs: number): RingKey {
-    return this.#ringKey(role, generateKeyMaterial(this.#random, this.#made), nowMs);
+    return this.#ringKey(role, generateKeyMaterial(this.#random, this.#made, this.#opensslKeyBytes), nowMs);
   }
 
   /** A ring that rotates has a next key at all times. */
