@@ -5,21 +5,11 @@
  * client verifies, one byte from the server and at least one ticket taken in (node:tls gives none on a
  * resumed connection), and an orderly close.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import nodeTls from 'node:tls';
 import * as tlsession from '../src/entry/index.ts';
-import { makeCertificate } from '../tests/support/certs.ts';
 import { compare, cpuNs, type Plan, type Report, type Row, takeTurns } from './harness.ts';
-
-/** Set in the process of one stack, to its name. */
-export const STACK_VARIABLE: string = 'TLSESSION_BENCH_STACK';
-
-interface Identity {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
+import { type Identity, makeIdentity, type Stack, StackProcess } from './stack-process.ts';
 
 interface Outcome {
   readonly resumed: boolean;
@@ -28,7 +18,7 @@ interface Outcome {
 }
 
 /** One implementation with a server up. */
-interface Stack {
+interface Handshakes {
   connect(session: unknown): Promise<Outcome>;
   close(): Promise<void>;
 }
@@ -74,7 +64,7 @@ async function start(
   module: Module,
   { options, renews }: Dialect,
   { ca, cert, key }: Identity,
-): Promise<Stack> {
+): Promise<Handshakes> {
   const ignore = (): void => {};
   const server = module.createServer({ ...both, ...options, cert, key }, (socket) => {
     socket.on('error', ignore);
@@ -115,7 +105,7 @@ async function start(
 }
 
 /** Runs `count` handshakes one after the other and gives CPU microseconds a handshake. */
-async function measure(stack: Stack, count: number, resume: boolean): Promise<number> {
+async function measure(stack: Handshakes, { count, resume }: Order): Promise<number> {
   let session: unknown = null;
   if (resume) ({ session } = await stack.connect(null));
   const began = cpuNs();
@@ -127,20 +117,7 @@ async function measure(stack: Stack, count: number, resume: boolean): Promise<nu
   return (cpuNs() - began) / 1000 / count;
 }
 
-async function makeIdentity(): Promise<Identity> {
-  const root = await makeCertificate({ subject: 'CN=Bench Root', pathLength: Infinity });
-  const leaf = await makeCertificate({
-    subject: 'CN=localhost',
-    issuer: root,
-    names: [{ type: 'dns', value: 'localhost' }],
-    purposes: ['server'],
-  });
-  return { ca: root.certPem, cert: leaf.certPem, key: leaf.keyPem };
-}
-
-type StackName = 'tlsession' | 'node:tls' | 'lemon-tls';
-
-async function startStack(name: string): Promise<Stack> {
+async function startHandshakes(name: string): Promise<Handshakes> {
   const identity = await makeIdentity();
   switch (name) {
     case 'tlsession':
@@ -159,51 +136,16 @@ interface Order {
   readonly resume: boolean;
 }
 
-type Answer = { readonly microseconds: number } | { readonly error: string };
-
-/** The process of one stack: answers each order with a figure, until its parent hangs up. */
-export async function serveStack(name: string): Promise<void> {
-  const stack = await startStack(name);
-  process.on('message', ({ count, resume }: Order) => {
-    measure(stack, count, resume).then(
-      (microseconds) => process.send?.({ microseconds } satisfies Answer),
-      (error: unknown) => process.send?.({ error: String(error) } satisfies Answer),
-    );
-  });
-  await new Promise<void>((done) => process.once('disconnect', done));
-  await stack.close();
-}
-
-/** A stack in a process of its own. */
-class StackProcess implements Disposable {
-  readonly #child: ChildProcess;
-
-  constructor(name: StackName) {
-    this.#child = fork(process.argv[1] ?? '', [], { env: { ...process.env, [STACK_VARIABLE]: name } });
-  }
-
-  measure(order: Order): Promise<number> {
-    return new Promise((done, fail) => {
-      const onExit = (code: number | null): void => fail(new Error(`a stack's process ended (${code})`));
-      this.#child.once('exit', onExit);
-      this.#child.once('message', (answer: Answer) => {
-        this.#child.off('exit', onExit);
-        if ('error' in answer) fail(new Error(answer.error));
-        else done(answer.microseconds);
-      });
-      this.#child.send(order);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#child.connected) this.#child.disconnect();
-  }
+/** One stack, to be asked for figures from another process. */
+export async function handshakeStack(name: string): Promise<Stack<Order>> {
+  const stack = await startHandshakes(name);
+  return { measure: (order) => measure(stack, order), close: () => stack.close() };
 }
 
 export async function handshake(plan: Plan): Promise<Report> {
-  using ours = new StackProcess('tlsession');
-  using node = new StackProcess('node:tls');
-  using lemon = new StackProcess('lemon-tls');
+  using ours = new StackProcess<Order>('handshake', 'tlsession');
+  using node = new StackProcess<Order>('handshake', 'node:tls');
+  using lemon = new StackProcess<Order>('handshake', 'lemon-tls');
   // lemon-tls waits for delayed acknowledgements: some 20 handshakes a second.
   const counts = plan.smoke ? { usual: 3, lemon: 1 } : { usual: 300, lemon: 20 };
   // What is compiled while it runs takes some thousands of handshakes to be compiled well.

@@ -26,6 +26,8 @@ export interface Row {
   readonly spread: readonly [number, number] | null;
   /** The ratio to reach; null where it is only reported. */
   readonly target: number | null;
+  /** A rate: more is better, and `target` is the least that the ratio may be. */
+  readonly atLeast?: boolean;
 }
 
 export interface Report {
@@ -113,10 +115,11 @@ function figure(value: number): string {
 }
 
 /** Met or missed, or nothing to reach. */
-export function verdict({ ratio, target }: Row): string {
+export function verdict({ ratio, target, atLeast }: Row): string {
   if (ratio === null) return 'ours is not there yet';
   if (target === null) return 'report';
-  return ratio <= target ? 'met' : `missed by ${((ratio / target - 1) * 100).toFixed(0)} %`;
+  const short = atLeast ? 1 - ratio / target : ratio / target - 1;
+  return short <= 0 ? 'met' : `missed by ${(short * 100).toFixed(0)} %`;
 }
 
 /** A table in plain text. */
@@ -146,7 +149,7 @@ export function render({ title, rows, facts }: Report, smoke: boolean): string {
     figure(row.theirs),
     row.ratio === null ? '–' : row.ratio.toFixed(3),
     row.spread === null ? '–' : row.spread.map((value) => value.toFixed(2)).join('–'),
-    row.target === null ? '–' : `≤ ${row.target}`,
+    row.target === null ? '–' : `${row.atLeast ? '≥' : '≤'} ${row.target}`,
     smoke ? '' : verdict(row),
   ]);
   const head = ['', 'unit', 'ours', 'peer', 'theirs', 'ratio', 'spread', 'target', ''];

@@ -3,8 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { handshake, STACK_VARIABLE, serveStack } from './handshake.ts';
+import { handshake, handshakeStack } from './handshake.ts';
 import { type Benchmark, type Report, render } from './harness.ts';
+import { STACK_VARIABLE, serveStack } from './stack-process.ts';
+import { stream, streamStack } from './stream.ts';
 
 const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark> }> = {
   session: {
@@ -14,6 +16,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
   handshake: {
     about: 'CPU a handshake beside node:tls and lemon-tls',
     load: async () => handshake,
+  },
+  stream: {
+    about: 'bulk and echo beside node:tls',
+    load: async () => stream,
   },
   crypto: {
     about: 'the node provider beside node:crypto',
@@ -45,7 +51,10 @@ ${Object.entries(benchmarks)
 async function main(): Promise<number> {
   const stack = process.env[STACK_VARIABLE];
   if (stack !== undefined) {
-    await serveStack(stack);
+    const [benchmark, name = ''] = stack.split('/');
+    await (benchmark === 'stream'
+      ? serveStack(await streamStack(name))
+      : serveStack(await handshakeStack(name)));
     return 0;
   }
 
