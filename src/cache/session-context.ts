@@ -13,6 +13,7 @@
  *   shares the body; OpenSSL corrupts both caches' lists instead. The duplicate has times and ex_data of its
  *   own, and a mark on one is not a mark on the other.
  */
+import type { CacheMessage, Channel } from '../diagnostics/channels.ts';
 import { Field } from '../session/body.ts';
 import type { SessionCore, SessionOwner } from '../session/core.ts';
 import { hasExFree } from '../session/ex-data.ts';
@@ -89,6 +90,8 @@ export interface SessionContextOptions {
   readonly source?: SessionSource;
   readonly lookupLimitMs?: number;
   readonly maxPendingLookups?: number;
+  /** Told of look-ups and changes, once they are whole. */
+  readonly channel?: Channel<CacheMessage> | undefined;
   /** Gets what a callback threw where no caller of the application's is there to catch it. Default: rethrown in a task of its own. */
   readonly reportError?: (error: unknown) => void;
 }
@@ -132,6 +135,7 @@ export class SessionContext implements SessionOwner {
   readonly #lookupLimitMs: number;
   readonly #maxPending: number;
   readonly #reportError: (error: unknown) => void;
+  readonly #channel: Channel<CacheMessage> | null;
   #pending = 0;
   #depth = 0;
 
@@ -147,6 +151,7 @@ export class SessionContext implements SessionOwner {
     this.#lookupLimitMs = options.lookupLimitMs ?? DEFAULT_LOOKUP_LIMIT_MS;
     this.#maxPending = options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS;
     this.#reportError = options.reportError ?? rethrowLater;
+    this.#channel = options.channel ?? null;
   }
 
   /** The counters, live: read them, do not write them. */
@@ -204,13 +209,22 @@ export class SessionContext implements SessionOwner {
     held.slot = table.insert(held);
     held.owner = this;
     this.#stats.added++;
-    if (displaced === null && evicted === null) return 'added';
+    const isWatched = this.#channel?.hasSubscribers === true;
+    if (displaced === null && evicted === null) {
+      if (isWatched) this.#publish('add', 1);
+      return 'added';
+    }
 
+    const expired = isWatched ? (evicted ?? []).filter((each) => isExpired(each, nowMs)).length : 0;
     const errors: unknown[] = [];
     if (displaced !== null) letGo(displaced, errors);
     for (const session of evicted ?? []) {
       this.#tellRemoved(session, errors);
       letGo(session, errors);
+    }
+    if (isWatched) {
+      this.#publish(displaced === null ? 'add' : 'replace', 1);
+      if (evicted !== null) this.#publish('evict', evicted.length, { expired });
     }
     throwCollected(errors, 'several callbacks of the session cache threw');
     return displaced === null ? 'added' : 'replaced';
@@ -257,6 +271,7 @@ export class SessionContext implements SessionOwner {
     if (this.callbacks.onRemove === null && !hasExFree()) {
       const flushed = this.#table.takeExpired(nowMs, endInSilence);
       this.#stats.flushed += flushed;
+      if (flushed > 0 && this.#channel?.hasSubscribers) this.#publish('flush', flushed);
       return flushed;
     }
     const expired: SessionCore[] = [];
@@ -308,6 +323,18 @@ export class SessionContext implements SessionOwner {
    * which never rejects and is kept to the time limit.
    */
   lookup(version: number, id: Uint8Array, connection?: unknown): Awaitable<LookupResult> {
+    const result = this.#lookup(version, id, connection);
+    if (!this.#channel?.hasSubscribers) return result;
+    return isPromiseLike(result) ? result.then((later) => this.#published(later)) : this.#published(result);
+  }
+
+  #published(result: LookupResult): LookupResult {
+    const { session, from, reason } = result;
+    this.#publish(session === null ? 'miss' : 'hit', 1, { from, reason });
+    return result;
+  }
+
+  #lookup(version: number, id: Uint8Array, connection: unknown): Awaitable<LookupResult> {
     if ((this.mode & CacheMode.NO_INTERNAL_LOOKUP) === 0) {
       const session = this.acquire(version, id, 'session lookup');
       if (session !== null) {
@@ -439,6 +466,7 @@ export class SessionContext implements SessionOwner {
       letGo(session, errors);
     }
     if (removed !== null) letGo(removed, errors);
+    if (removed !== null && this.#channel?.hasSubscribers) this.#publish('remove', 1);
     return removed !== null;
   }
 
@@ -455,6 +483,7 @@ export class SessionContext implements SessionOwner {
       this.#tellRemoved(session, errors);
       letGo(session, errors);
     }
+    if (sessions.length > 0 && this.#channel?.hasSubscribers) this.#publish('flush', sessions.length);
     throwCollected(errors, 'several callbacks of the session cache threw');
     return sessions.length;
   }
@@ -595,6 +624,15 @@ export class SessionContext implements SessionOwner {
     });
     for (const error of errors) this.#reportError(error);
     return found;
+  }
+
+  #publish(
+    kind: CacheMessage['kind'],
+    count: number,
+    more: Partial<Pick<CacheMessage, 'expired' | 'from' | 'reason'>> = {},
+  ): void {
+    const number = this.#table.count;
+    this.#channel?.publish({ kind, count, expired: 0, from: null, reason: null, ...more, number });
   }
 
   #quietly(step: () => unknown): void {

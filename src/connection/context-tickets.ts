@@ -4,6 +4,7 @@
  * with it. Under keys that were given they hold what other programs with these keys can read.
  */
 import type { CryptoProvider } from '../crypto/provider.ts';
+import type { Channel, TicketKeyMessage } from '../diagnostics/channels.ts';
 import type { OpenTicketAnswer } from '../handshake/jobs.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
@@ -25,6 +26,8 @@ export interface ContextTicketsOptions {
   readonly ticketKeys?: Uint8Array | undefined;
   /** Keys that are kept elsewhere; the context does not destroy it. */
   readonly keyring?: TicketKeyring | undefined;
+  /** Told of what happens to the keys. */
+  readonly channel?: Channel<TicketKeyMessage> | undefined;
 }
 
 export class ContextTickets implements SessionTickets {
@@ -36,7 +39,7 @@ export class ContextTickets implements SessionTickets {
   readonly #given: boolean;
 
   /** @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes. */
-  constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring }: ContextTicketsOptions) {
+  constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring, channel }: ContextTicketsOptions) {
     this.#provider = provider;
     this.#clock = clock;
     this.#given = keyring !== undefined;
@@ -54,6 +57,7 @@ export class ContextTickets implements SessionTickets {
         },
         clock.wallMs(),
       );
+    if (channel !== undefined) this.ring.reportTo(channel);
   }
 
   seal(session: SessionCore): Uint8Array | null {

@@ -22,6 +22,14 @@ export type { SessionStore, StoreEntry } from '../cache/store.ts';
 export { StoreSource, type StoreSourceOptions } from '../cache/store-source.ts';
 export { StoredClientSessions, type StoredClientSessionsOptions } from '../cache/stored-client-sessions.ts';
 export { CertificateRefusedError } from '../connection/certificate-check.ts';
+export type {
+  CacheMessage,
+  HandshakeMessage,
+  ResumptionMessage,
+  ResumptionMethod,
+  ResumptionOffer,
+  TicketKeyMessage,
+} from '../diagnostics/channels.ts';
 export { type ConnectOptions, connect } from '../net/connect.ts';
 export {
   type CertificateInput,

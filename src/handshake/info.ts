@@ -1,3 +1,4 @@
+import type { ResumptionMethod, ResumptionOffer } from '../diagnostics/channels.ts';
 import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
 
 /**
@@ -22,8 +23,12 @@ export class ConnectionInfo {
   signatureScheme = 0;
   ocspResponse: Uint8Array | null = null;
   sctList: Uint8Array | null = null;
+  /** What the client showed to be resumed. */
+  offered: ResumptionOffer = 'none';
   /** A resumption PSK, an external PSK or a session id was used. */
   resumed = false;
+  /** By what; null when it was not. */
+  resumedBy: ResumptionMethod | null = null;
   /** Why not, when it was not; null when it was. */
   resumptionReason: ResumptionReason | null = null;
   externalPsk = false;

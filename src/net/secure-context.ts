@@ -21,6 +21,7 @@ import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import type { Timer, Timers } from '../util/timers.ts';
+import { nodeDiagnostics } from './diagnostics.ts';
 import {
   parseCiphers,
   parseGroups,
@@ -149,6 +150,7 @@ export class SecureContext {
       sessionTimeoutSec: this.sessionTimeoutSec,
       ticketKeys: options.ticketKeys,
       keyring: options.ticketKeyring,
+      channel: nodeDiagnostics.ticketKey,
     });
   }
 
@@ -176,6 +178,7 @@ export class SecureContext {
       timers: nodeTimers,
       timeoutSec: this.sessionTimeoutSec,
       mode: CacheMode.SERVER,
+      channel: nodeDiagnostics.cache,
       // A listener of newSession or resumeSession that fails costs a resumption, not the process.
       reportError: (error) => process.emitWarning(error instanceof Error ? error : String(error)),
     });

@@ -102,8 +102,6 @@ export class Server extends NetServer implements SocketListener {
 
   /** @internal */
   secure(socket: TLSSocket): void {
-    const { info } = socket;
-    this.#context.sessions.handshakeFinished('server', info.resumptionReason);
     this.emit('secureConnection', socket);
   }
 

@@ -5,6 +5,7 @@ import type { ClientSessions, TakenSession } from '../cache/client-session-cache
 import type { ClientSessionKey } from '../cache/client-session-key.ts';
 import { nodeCodeForVerifyResult } from '../connection/certificate-check.ts';
 import { Connection } from '../connection/connection.ts';
+import { reportCompleted, reportFailed } from '../connection/report.ts';
 import { whyNotOffer } from '../handshake/client/offer.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
@@ -14,6 +15,7 @@ import type { ResumptionReason } from '../session/resumption-reason.ts';
 import { latin1 } from '../util/bytes.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
+import { nodeDiagnostics } from './diagnostics.ts';
 import { writeKeyLog } from './key-log-file.ts';
 import { asBuffer, SecureStream } from './secure-stream.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
@@ -152,6 +154,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #handshakeTimer: ReturnType<typeof setTimeout> | null = null;
   #idleTimer: ReturnType<typeof setTimeout> | null = null;
   #idleMs = 0;
+  #begun = false;
+  /** When the handshake began, on the monotonic clock; null when nobody asks. */
+  #beganMs: number | null = null;
+  #failure: Error | null = null;
   /** To resume; given back as soon as the engine has it. */
   #offered: SessionCore | null;
   #bytesRead = 0;
@@ -170,7 +176,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     transport.on('end', onEnd);
     transport.on('close', onClose);
     transport.on('error', onError);
-    if (this.#isServer) this.#connection.start();
+    if (this.#isServer) this.#begin();
     else if (parts.connecting) transport.once('connect', onConnect);
     // Whoever called connect() attaches listeners in this turn.
     else process.nextTick(startNow, this);
@@ -239,9 +245,17 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       const noSessionReason = reason ?? config.noSessionReason;
       this.#connection = new Connection({ ...config, keyLog, session, noSessionReason });
     }
-    this.#connection.start();
+    this.#begin();
     this.#work();
     this.#settleOffer(false);
+  }
+
+  #begin(): void {
+    const { context } = this.#parts.setup;
+    if (nodeDiagnostics.handshake.hasSubscribers) this.#beganMs = context.clock.monotonicMs();
+    this.#begun = true;
+    context.sessions.handshakeStarted(this.#isServer ? 'server' : 'client');
+    this.#connection.start();
   }
 
   /** Gives back the session that came with the options, once it has been offered or never will be. */
@@ -405,6 +419,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       this.#held = null;
       this.#writeNow(held.chunks, held.done);
     }
+    const role = this.#isServer ? 'server' : 'client';
+    reportCompleted(info, role, setup.context.sessions, nodeDiagnostics, this.#beganMs);
     this.emit('secure');
     if (this.#isServer) this.#parts.listener?.secure(this);
     else {
@@ -432,6 +448,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     if (this.destroyed) return;
     // Its alert goes out first.
     this.#flush();
+    this.#failure ??= error;
     if (!this.#isServer || this.#secure) {
       this.destroy(error);
       return;
@@ -529,7 +546,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   }
 
   override _destroy(error: Error | null, done: Callback): void {
-    if (!this.#secure) this.#handshakeOver();
+    if (!this.#secure) {
+      this.#handshakeOver();
+      if (this.#begun && nodeDiagnostics.handshake.hasSubscribers) this.#reportFailure(error);
+    }
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
     this.#settleOffer(true);
@@ -543,6 +563,14 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     const transport = this.#transport;
     letGo(transport);
     endTransport(transport, error, done);
+  }
+
+  #reportFailure(error: Error | null): void {
+    const { engine } = this;
+    const failure =
+      engine.error ?? this.#failure ?? error ?? new TlsessionError('ERR_TLS_DESTROYED', 'given up');
+    const role = this.#isServer ? 'server' : 'client';
+    reportFailed(engine.info, role, failure, this.setup.context.clock, nodeDiagnostics, this.#beganMs);
   }
 
   #handshakeOver(): void {

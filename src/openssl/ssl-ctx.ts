@@ -7,6 +7,7 @@ import { SessionContext } from '../cache/session-context.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Credential } from '../handshake/config.ts';
+import { nodeDiagnostics } from '../net/diagnostics.ts';
 import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
 import { PathCache } from '../pki/path-cache.ts';
 import { copyBytes } from '../util/bytes.ts';
@@ -129,7 +130,12 @@ export class SSL_CTX {
     this.provider = provider;
     this.clock = clock;
     this.tickets = tickets;
-    this.sessions = new SessionContext({ seed: provider.random(16), clock, mode: CacheMode.SERVER });
+    this.sessions = new SessionContext({
+      seed: provider.random(16),
+      clock,
+      mode: CacheMode.SERVER,
+      channel: nodeDiagnostics.cache,
+    });
     this.settings = {
       credentials: [],
       minVersion: ProtocolVersion.TLS1_2,

@@ -6,14 +6,16 @@ import { checkCertificate } from '../connection/certificate-check.ts';
 import { Connection } from '../connection/connection.ts';
 import { clientConfig, serverConfig } from '../connection/defaults.ts';
 import { type JobOwner, JobRunner, NO_SERVICES } from '../connection/job-runner.ts';
+import { reportCompleted, reportFailed } from '../connection/report.ts';
 import type { ClientConfig, ExternalPsk, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
 import { ConnectionInfo } from '../handshake/info.ts';
 import type { SelectAnswer, VerifyCertificateAnswer, VerifyCertificateJob } from '../handshake/jobs.ts';
+import { nodeDiagnostics } from '../net/diagnostics.ts';
 import { Field, makeBody, PeerCertificate } from '../session/body.ts';
 import { SessionCore } from '../session/core.ts';
 import { equalBytes, utf8 } from '../util/bytes.ts';
-import { TlsAlertError, UsageError } from '../util/errors.ts';
+import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import type { BIO } from './bio.ts';
 import {
@@ -79,6 +81,7 @@ export class Ssl implements JobOwner {
   #freed = false;
   #earlyState: 'none' | 'waiting' | 'finished' = 'none';
   verifyResult = 0;
+  #beganMs: number | null = null;
 
   /** Use SSL_new. */
   constructor(ctx: SSL_CTX, settings: Settings = ctx.settings) {
@@ -166,6 +169,7 @@ export class Ssl implements JobOwner {
   #start(): void {
     const config = this.role === 'client' ? this.#clientConfig() : this.#serverConfig();
     this.ctx.sessions.handshakeStarted(config.role);
+    if (nodeDiagnostics.handshake.hasSubscribers) this.#beganMs = this.ctx.clock.monotonicMs();
     this.#runner = new JobRunner({
       ...NO_SERVICES,
       verify: (job) => this.#verify(job),
@@ -436,7 +440,7 @@ export class Ssl implements JobOwner {
     if (this.#earlyState === 'waiting') this.#earlyState = 'finished';
     this.verifyResult = info.verifyResult;
     const { sessions } = this.ctx;
-    sessions.handshakeFinished(role, info.resumed ? null : (info.resumptionReason ?? 'no-session-offered'));
+    reportCompleted(info, role, sessions, nodeDiagnostics, this.#beganMs);
     if (role === 'client' && this.#offered !== null && info.version === ProtocolVersion.TLS1_3) {
       sessions.usedUp(this.#offered);
     }
@@ -459,9 +463,16 @@ export class Ssl implements JobOwner {
     }
   }
 
+  #reportFailure(connection: Connection, error: Error): void {
+    const { clock } = this.ctx;
+    const role = this.role as 'client' | 'server';
+    reportFailed(connection.info, role, error, clock, nodeDiagnostics, this.#beganMs);
+  }
+
   #onError(connection: Connection, error: Error): void {
     this.#error = SSL_ERROR_SSL;
     const { session } = connection;
+    if (!this.#done) this.#reportFailure(connection, error);
     if (session !== null && this.#done) this.ctx.sessions.spoiled(session);
     if (error instanceof TlsAlertError) {
       const reason = error.origin === 'peer' ? ALERT_OFFSET + error.alert : SSL_R_SSL_HANDSHAKE_FAILURE;
@@ -602,7 +613,12 @@ export class Ssl implements JobOwner {
   }
 
   #endConnection(): void {
-    this.#connection?.destroy();
+    const connection = this.#connection;
+    if (connection !== null && !this.#done && connection.error === null) {
+      const error = new TlsessionError('ERR_TLS_DESTROYED', 'given up before the handshake was complete');
+      this.#reportFailure(connection, error);
+    }
+    connection?.destroy();
     this.#connection = null;
     this.#runner = null;
     for (const session of this.#kept.splice(0)) session.release('psk_use_session');

@@ -62,7 +62,6 @@ const EARLY_DATA = {
   'early-data-not-resumed': 'the session was not resumed, and early data is only for resumed ones',
   'early-data-not-first': 'another pre-shared key than the first was chosen',
   'early-data-hello-retry': 'a HelloRetryRequest was necessary',
-  'early-data-expired': 'the session has expired',
   'early-data-ticket-age':
     'the ticket age does not fit: the hello was made too long ago, or a clock is wrong',
   'early-data-other-version': 'another protocol version was negotiated than the session had',

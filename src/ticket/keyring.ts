@@ -9,6 +9,7 @@
  * `seal` or `open`, or in `advance`.
  */
 import type { CryptoProvider } from '../crypto/provider.ts';
+import type { Channel, TicketKeyMessage } from '../diagnostics/channels.ts';
 import { toHex } from '../util/bytes.ts';
 import { TicketError } from './errors.ts';
 import {
@@ -188,6 +189,7 @@ export class TicketKeyring implements TicketSealer {
   /** Nothing changes by time alone before this. */
   #dueMs: number = Number.NEGATIVE_INFINITY;
   #events: TicketKeyEvent[] = [];
+  #channel: Channel<TicketKeyMessage> | null = null;
 
   private constructor(options: TicketKeyringOptions) {
     const lifetime = options.ticketLifetimeSec ?? 7200;
@@ -221,6 +223,11 @@ export class TicketKeyring implements TicketSealer {
     ring.#schedule();
     ring.#tell();
     return ring;
+  }
+
+  /** From now on also this channel is told of every change: what a context does with the ring that it uses. */
+  reportTo(channel: Channel<TicketKeyMessage>): void {
+    this.#channel = channel;
   }
 
   get format(): TicketFormat {
@@ -383,15 +390,21 @@ export class TicketKeyring implements TicketSealer {
   }
 
   #note(kind: TicketKeyEvent['kind'], key: RingKey, atMs: number): void {
-    if (this.#onEvent !== null) this.#events.push({ kind, key: this.#info(key), atMs });
+    if (this.#onEvent !== null || this.#channel?.hasSubscribers) {
+      this.#events.push({ kind, key: this.#info(key), atMs });
+    }
   }
 
   /** Hands out what was noted, once the ring is whole again: a listener may use it. */
   #tell(): void {
-    if (this.#onEvent === null || this.#events.length === 0) return;
+    if (this.#events.length === 0) return;
     const events = this.#events;
     this.#events = [];
-    for (const event of events) this.#onEvent(event);
+    for (const { kind, key, atMs } of events) {
+      const { role, name, format, seals, endMs } = key;
+      this.#channel?.publish({ kind, role, name, format, seals, endMs, atMs });
+    }
+    if (this.#onEvent !== null) for (const event of events) this.#onEvent(event);
   }
 
   #ringKey(role: TicketKeyRole, material: TicketKeyMaterial, createdMs: number): RingKey {

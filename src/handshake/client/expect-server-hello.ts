@@ -178,6 +178,8 @@ export class ExpectServerHello extends State {
   }
 
   #sendSecond(suite: CipherSuite, cookie: Uint8Array | null): State {
+    const { info } = this.#host;
+    if (info.offered === 'psk' && this.#offer.psks.length === 0) info.resumptionReason = 'other-hash';
     sendHello(this.#host, this.#offer, cookie);
     return new ExpectServerHello(this.#host, this.#offer, { suite });
   }
@@ -210,7 +212,10 @@ export class ExpectServerHello extends State {
     host.info.extendedMasterSecret = true;
     host.info.resumed = psk !== null;
     host.info.externalPsk = psk?.kind === 'external';
-    if (psk !== null) host.info.resumptionReason = null;
+    if (psk !== null) {
+      host.info.resumptionReason = null;
+      host.info.resumedBy = psk.kind === 'external' ? 'external-psk' : 'ticket';
+    }
     if (offer.earlyData && psk !== offer.psks[0]) this.#rejectEarlyKeys();
 
     const early = psk === null ? EarlySecret.create(host.provider, suite.hash, null, host.keyLog) : psk.early;

@@ -3,7 +3,7 @@ import type { KeyExchange } from '../../crypto/provider.ts';
 import { Transcript } from '../../schedule/transcript.ts';
 import { Field } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
-import type { ResumptionReason } from '../../session/resumption-reason.ts';
+import type { EarlyDataReason, ResumptionReason } from '../../session/resumption-reason.ts';
 import { EMPTY, equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { cipherSuites, ProtocolVersion } from '../../util/registries.ts';
@@ -138,9 +138,16 @@ function sendFirstHello(
     }
   }
   const first = psks[0];
-  const earlyData = first !== undefined && config.earlyData && mayOfferEarlyData(config, first);
+  if (first !== undefined) {
+    host.info.offered = 'psk';
+    host.info.resumptionReason = 'declined';
+  } else if (session !== null) {
+    host.info.offered = session.body('connection').length(Field.ticket) > 0 ? 'ticket' : 'session-id';
+  }
+  const noEarlyData = whyNoEarlyData(config, first);
+  const earlyData = noEarlyData === null;
   host.info.earlyDataOffered = earlyData;
-  host.info.earlyDataReason = earlyData ? null : whyNoEarlyData(config, first);
+  host.info.earlyDataReason = noEarlyData;
 
   const offer: Offer = {
     base,
@@ -205,19 +212,18 @@ function ticketFor12(config: ClientConfig, session: SessionCore | null): Uint8Ar
   return body.version === ProtocolVersion.TLS1_2 ? body.copy(Field.ticket) : new Uint8Array(0);
 }
 
-function mayOfferEarlyData(config: ClientConfig, psk: PskOffer): boolean {
+/** Null: early data goes out under the first pre-shared key. */
+function whyNoEarlyData(config: ClientConfig, psk: PskOffer | undefined): EarlyDataReason | null {
+  if (!config.earlyData) return 'early-data-not-offered';
+  if (psk === undefined) return 'early-data-not-resumed';
   const body = psk.session.body('connection');
-  if (body.maxEarlyData === 0 || !config.cipherSuites.includes(body.cipher)) return false;
+  if (body.maxEarlyData === 0) return 'early-data-not-allowed';
+  if (!config.cipherSuites.includes(body.cipher)) return 'early-data-other-cipher';
   // The early data's protocol is the session's: one that is not offered now cannot be confirmed.
   const alpn = body.view(Field.alpn);
-  return alpn.length === 0 || config.alpn.some((protocol) => equalBytes(protocol, alpn));
+  const offered = alpn.length === 0 || config.alpn.some((protocol) => equalBytes(protocol, alpn));
+  return offered ? null : 'early-data-other-alpn';
 }
-
-function whyNoEarlyData(config: ClientConfig, psk: PskOffer | undefined): ClientEarlyReason {
-  if (!config.earlyData) return 'early-data-not-offered';
-  return psk === undefined ? 'early-data-not-resumed' : 'early-data-not-allowed';
-}
-type ClientEarlyReason = 'early-data-not-offered' | 'early-data-not-resumed' | 'early-data-not-allowed';
 
 function startEarlyData(host: Host<ClientConfig>, offer: Offer, psk: PskOffer): void {
   const { writer } = host;

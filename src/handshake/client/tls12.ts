@@ -176,6 +176,7 @@ function resume(host: Host<ClientConfig>, offer: Offer, agreed: ClientHello12, s
     throw TlsAlertError.local('session-changed', 'master secret');
   info.resumed = true;
   info.resumptionReason = null;
+  info.resumedBy = info.offered === 'session-id' ? 'session-id' : 'ticket';
   info.group = body.kexGroup;
   info.verifyResult = body.verifyResult;
   info.peerChain = chainOf(session);

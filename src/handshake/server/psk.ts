@@ -6,6 +6,7 @@ import type { EarlyDataReason, ResumptionReason } from '../../session/resumption
 import { EMPTY, equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import { ExtensionType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { State } from '../state.ts';
@@ -26,10 +27,15 @@ export interface ChosenPsk {
   readonly earlyData: boolean;
 }
 
-interface Candidate {
-  readonly index: number;
+interface FoundPsk {
   readonly kind: 'ticket' | 'external';
   readonly session: SessionCore;
+  /** Its ticket is only a name. */
+  readonly stateful: boolean;
+}
+
+interface Candidate extends FoundPsk {
+  readonly index: number;
 }
 
 type Next = (psk: ChosenPsk | null) => State;
@@ -43,7 +49,14 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next
     return next(null);
   };
   const { psks, pskModes } = request;
-  if (psks === null) return full('no-session-offered');
+  if (psks === null) {
+    // A ticket of TLS 1.2 came along in case that version is chosen.
+    const ticket = request.hello.extensions.get(ExtensionType.session_ticket);
+    if (ticket === undefined || ticket.length === 0) return full('no-session-offered');
+    host.info.offered = 'ticket';
+    return full('other-version');
+  }
+  host.info.offered = 'psk';
   const dhe = pskModes?.dhe === true;
   if (!dhe && !(pskModes?.plain === true && host.config.allowPskKe)) return full('psk-mode');
 
@@ -81,7 +94,7 @@ function addHello(agreed: Agreed13): void {
   if (agreed.retried) agreed.transcript.update(agreed.request.message);
 }
 
-type Found = { readonly kind: 'ticket' | 'external'; readonly session: SessionCore } | ResumptionReason;
+type Found = FoundPsk | ResumptionReason;
 
 /** Asks in turn: is it an external key, a stateful ticket, a sealed one? */
 function findPsk(
@@ -96,7 +109,8 @@ function findPsk(
     if (config.statefulTickets && identity.length === 32) {
       return host.wait<'find-session'>(
         { kind: 'find-session', version: ProtocolVersion.TLS1_3, id: identity.slice() },
-        (answer) => next(answer.found ? { kind: 'ticket', session: answer.session } : answer.reason),
+        (answer) =>
+          next(answer.found ? { kind: 'ticket', session: answer.session, stateful: true } : answer.reason),
         () => next('store-failed'),
       );
     }
@@ -105,7 +119,9 @@ function findPsk(
       { kind: 'open-ticket', version: ProtocolVersion.TLS1_3, ticket: identity.slice(), sessionId: EMPTY },
       (answer) => {
         host.sendNoTicket = answer.sendNone === true;
-        return next(answer.opened ? { kind: 'ticket', session: answer.session } : answer.reason);
+        return next(
+          answer.opened ? { kind: 'ticket', session: answer.session, stateful: false } : answer.reason,
+        );
       },
       (error) => {
         if (error instanceof TlsAlertError) throw error;
@@ -115,7 +131,7 @@ function findPsk(
   };
   if (!config.externalPsk) return ticket();
   return host.wait<'find-psk'>({ kind: 'find-psk', identity: identity.slice() }, (session) =>
-    session === null ? ticket() : next({ kind: 'external', session }),
+    session === null ? ticket() : next({ kind: 'external', session, stateful: false }),
   );
 }
 
@@ -191,6 +207,8 @@ function acceptPsk(
   const accept = (earlyData: boolean): State => {
     host.info.resumed = true;
     host.info.externalPsk = kind === 'external';
+    host.info.resumedBy =
+      kind === 'external' ? 'external-psk' : candidate.stateful ? 'stateful-ticket' : 'ticket';
     host.info.resumptionReason = null;
     addHello(agreed);
     return next({ index, kind, session, early, dhe, earlyData });

@@ -5,6 +5,7 @@ import type { SessionCore } from '../../session/core.ts';
 import type { ResumptionReason } from '../../session/resumption-reason.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
+import { ExtensionType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { State } from '../state.ts';
@@ -16,6 +17,7 @@ export interface Resumption12 {
   /** With one library reference, which the host holds. */
   readonly session: SessionCore;
   readonly suite: CipherSuite;
+  readonly byId: boolean;
   /** Whether a ticket goes out with it. */
   readonly renew: boolean;
 }
@@ -29,18 +31,26 @@ type Next = (resumption: Resumption12 | null) => State;
 export function findSession12(host: Host<ServerConfig>, asked: Asked12, next: Next): State {
   const { request, settings } = asked;
   const ticket = settings.tickets ? request.ticket : null;
+  if (request.ticket !== null && request.ticket.length > 0) host.info.offered = 'ticket';
   if (ticket !== null && ticket.length > 0) return openTicket(host, asked, ticket, next);
   const { sessionId } = request.hello;
   const full = (reason: ResumptionReason): State => {
     host.info.resumptionReason = reason;
     return next(null);
   };
+  if (request.hello.extensions.has(ExtensionType.pre_shared_key)) {
+    host.info.offered = 'psk';
+    return full('other-version');
+  }
   if (sessionId.length === 0) return full(whyNoneOffered(asked));
   if (!host.config.sessionIds) {
     // A client that also speaks TLS 1.3 may send an id that names nothing (RFC 8446, D.4).
     if (request.offeredVersions.includes(ProtocolVersion.TLS1_3)) return full(whyNoneOffered(asked));
+    host.info.offered = 'session-id';
     return full('resumption-disabled');
   }
+  // Or a random one, for middleboxes: nobody can tell before it is looked up.
+  host.info.offered = 'session-id';
   return host.wait<'find-session'>(
     { kind: 'find-session', version: ProtocolVersion.TLS1_2, id: sessionId.slice() },
     (answer) => {
@@ -103,7 +113,7 @@ function consider(
   };
   const verdict = judge(host, asked, session, how.byId);
   if (typeof verdict === 'string') return refuse(verdict);
-  return verifyResumedClient(host, session, () => next({ session, suite: verdict, renew: how.renew }));
+  return verifyResumedClient(host, session, () => next({ session, suite: verdict, ...how }));
 }
 
 /**

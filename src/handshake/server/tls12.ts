@@ -5,6 +5,7 @@ import { Field } from '../../session/body.ts';
 import { EMPTY } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, NamedGroup, ProtocolVersion } from '../../util/registries.ts';
+import { ExtensionType } from '../../wire/numbers.ts';
 import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { newSessionId } from '../shared/sessions.ts';
@@ -38,6 +39,8 @@ export function negotiate12(
   }
   info.extendedMasterSecret = request.extendedMasterSecret;
   info.renegotiationInfo = request.secureRenegotiation;
+  info.earlyDataOffered = request.hello.extensions.has(ExtensionType.early_data);
+  info.earlyDataReason = info.earlyDataOffered ? 'early-data-other-version' : 'early-data-not-offered';
   const asked: Asked12 = { settings, request, transcript };
   return findSession12(host, asked, (resumption) =>
     resumption === null ? startFull(host, asked) : startResumption(host, asked, resumption),
@@ -53,6 +56,7 @@ function startResumption(host: Host<ServerConfig>, asked: Asked12, resumption: R
   host.adoptSession(session);
   info.resumed = true;
   info.resumptionReason = null;
+  info.resumedBy = resumption.byId ? 'session-id' : 'ticket';
   info.cipherSuite = suite.id;
   info.group = body.kexGroup;
   asked.transcript.choose(suite.hash);
