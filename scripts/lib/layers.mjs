@@ -28,6 +28,10 @@ export const layers = [
   { room: 'diagnostics', what: 'the channels and messages by which the library tells what it does' },
   { room: 'ticket', what: 'the keyring; sealing and opening tickets; ticket age' },
   { room: 'cache', what: "the context's cache, the client cache, the store contract, the replay register" },
+  {
+    room: 'fleet',
+    what: 'what many processes share through a store: sealing, the keyring, the replay register',
+  },
   { room: 'schedule', what: 'key schedule and transcript' },
   { room: 'pki', what: 'X.509: path building, validation, names' },
   { room: 'record', what: 'record protection, deframing, alerts' },
@@ -54,6 +58,11 @@ export const layers = [
     importedBy: ['cli', 'entry'],
     packages: ['lmdb'],
     what: 'the store contract over LMDB: processes of one host',
+  },
+  {
+    room: 'stores/shared-memory',
+    importedBy: ['cli', 'entry'],
+    what: 'the store contract over a SharedArrayBuffer: worker threads of one process',
   },
   {
     room: 'stores/valkey',

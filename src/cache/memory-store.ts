@@ -74,6 +74,13 @@ export class MemoryStore implements SessionStore {
     this.#bytes += value.length;
   }
 
+  add(key: string, value: Uint8Array, expiresAtMs: number): boolean {
+    checkStoreValue(value, expiresAtMs);
+    if (this.#live(key) !== null) return false;
+    this.put(key, value, expiresAtMs);
+    return this.#entries.has(key);
+  }
+
   take(key: string): Uint8Array | null {
     const entry = this.#live(key);
     if (entry === null) return null;

@@ -23,7 +23,7 @@ import { ProtocolVersion } from '../util/registries.ts';
 import type { Timers } from '../util/timers.ts';
 import { type Awaitable, isPromiseLike, type Settled, settleWithin } from './awaitable.ts';
 import { type CacheStats, newCacheStats } from './cache-stats.ts';
-import { CacheError, throwCollected } from './errors.ts';
+import { CacheError, missReason, throwCollected } from './errors.ts';
 import { hashKey } from './keyed-hash.ts';
 import { CacheMode } from './modes.ts';
 import { isExpired } from './session-check.ts';
@@ -577,13 +577,13 @@ export class SessionContext implements SessionOwner {
     let answer: Awaitable<SessionCore | ResumptionReason>;
     try {
       answer = this.source.find(version, id.slice());
-    } catch {
-      return missed('store-failed');
+    } catch (error) {
+      return missed(missReason(error));
     }
     if (!isPromiseLike(answer)) return this.#fromSource(answer, before);
     return this.#wait(answer, dropFound).then((settled) => {
       if (settled.kind === 'answer') return this.#fromSource(settled.value, before);
-      return missed(settled.kind === 'slow' ? 'store-slow' : 'store-failed');
+      return missed(settled.kind === 'slow' ? 'store-slow' : missReason(settled.error));
     });
   }
 

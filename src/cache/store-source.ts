@@ -6,7 +6,6 @@
 import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import type { ResumptionReason } from '../session/resumption-reason.ts';
-import { toHex } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { Awaitable } from './awaitable.ts';
 import type { SessionSource } from './session-context.ts';
@@ -109,6 +108,6 @@ export class StoreSource implements SessionSource {
   }
 
   #place(version: number, id: Uint8Array): string {
-    return `${this.#prefix}s:${version.toString(16)}:${toHex(id)}`;
+    return `${this.#prefix}s:${this.#sealer.name(version, id)}`;
   }
 }

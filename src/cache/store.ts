@@ -14,6 +14,16 @@ export interface StoreEntry {
   readonly expiresAtMs: number;
 }
 
+/** What `addWitnessed` answers. */
+export interface WitnessedAdd {
+  readonly added: boolean;
+  /**
+   * Names the one copy of the data that answered, and that life of it: another name means that what was
+   * acknowledged before may be lost. At most 128 characters.
+   */
+  readonly witness: string;
+}
+
 /**
  * Every method may answer at once or later. A store that cannot answer throws or rejects; it never answers
  * `null` for "I do not know". Values are copied on the way in and belong to the caller on the way out.
@@ -26,6 +36,16 @@ export interface SessionStore {
    * removes. A store that is full drops something else: what has expired first.
    */
   put(key: string, value: Uint8Array, expiresAtMs: number): Awaitable<void>;
+  /**
+   * Puts a value only where there is none: true to exactly one of all who add the same key at once, in
+   * whatever process. One whose time is over already adds nothing, and is answered with false.
+   */
+  add(key: string, value: Uint8Array, expiresAtMs: number): Awaitable<boolean>;
+  /**
+   * As `add`, and says which copy of the data answered, in the same step. Only of stores that can fall back
+   * to an older state: those that replicate asynchronously, or that do not outlive the machine.
+   */
+  addWitnessed?(key: string, value: Uint8Array, expiresAtMs: number): Awaitable<WitnessedAdd>;
   /**
    * Removes and returns the value, in one step that nothing can come between: of all who take a key at
    * once, in whatever process, at most one gets the value.

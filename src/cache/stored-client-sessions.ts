@@ -18,6 +18,7 @@ import {
   whyNotKept,
 } from './client-session-cache.ts';
 import { type ClientSessionKey, clientSessionKeyText, fitsClientKey } from './client-session-key.ts';
+import { missReason } from './errors.ts';
 import type { SessionSealer } from './session-sealer.ts';
 import type { SessionStore } from './store.ts';
 import { MAX_STORE_LIFETIME_MS } from './store-source.ts';
@@ -71,7 +72,7 @@ export class StoredClientSessions implements ClientSessions {
     const late = (taken: TakenSession): void => taken.session?.release('StoredClientSessions.take');
     const settled = await settleWithin(this.#take(key, fits), timers ?? null, limitMs ?? 1000, late);
     if (settled.kind === 'answer') return settled.value;
-    return { session: null, reason: settled.kind === 'slow' ? 'store-slow' : 'store-failed' };
+    return { session: null, reason: settled.kind === 'slow' ? 'store-slow' : missReason(settled.error) };
   }
 
   /** Never rejects. */
@@ -91,8 +92,8 @@ export class StoredClientSessions implements ClientSessions {
       sealed.fill(0);
       await this.#options.store.put(place, bytes, endMs);
       return null;
-    } catch {
-      return 'store-failed';
+    } catch (error) {
+      return missReason(error);
     }
   }
 

@@ -19,7 +19,13 @@ const RESUMPTION = {
   'store-slow': 'the session store did not answer in time',
   'store-busy': 'too many look-ups are waiting for the session store',
   'store-failed': 'the session store failed',
+  'store-down': 'the session store failed lately, and is left alone for a while',
   'bad-stored-session': 'what the session store returned is damaged, or was kept for another place',
+  'stored-unknown-key': 'what the session store returned is sealed under a key that is not known here',
+  'stored-other-version': 'what the session store returned is of a form that is not known here',
+  'stored-truncated': 'what the session store returned breaks off',
+  'stored-tampered':
+    'what the session store returned does not authenticate: changed, or moved to another name',
   'refused-by-callback': "the application's callback refused the session",
   'not-resumable': 'the session is marked as not to be resumed',
   // Age.

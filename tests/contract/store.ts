@@ -89,6 +89,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       };
       for (const key of ['', 'k'.repeat(MAX_STORE_KEY + 1), 'a b', 'a\n', 'ä']) {
         await refuse(() => store.put(key, bytes('x'), nowMs() + 60_000));
+        await refuse(() => store.add(key, bytes('x'), nowMs() + 60_000));
         await refuse(() => store.get(key));
         await refuse(() => store.take(key));
         await refuse(() => store.delete(key));
@@ -96,6 +97,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       await refuse(() => store.put('a', new Uint8Array(MAX_STORE_VALUE + 1), nowMs() + 60_000));
       await refuse(() => store.put('a', bytes('x'), Number.POSITIVE_INFINITY));
       await refuse(() => store.put('a', bytes('x'), Number.NaN));
+      await refuse(() => store.add('a', bytes('x'), Number.NaN));
       expect(await list(store)).toEqual([]);
     });
 
@@ -110,6 +112,39 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       expect(text(await store.get('a'))).toBe('value');
       for await (const entry of store) entry.value.fill(0);
       expect(text(await store.take('a'))).toBe('value');
+    });
+
+    it('adds where there is nothing, and only there', async () => {
+      const { store, other, nowMs, pass } = await fresh();
+      const until = nowMs() + 60_000;
+      expect(await store.add('a', bytes('one'), until)).toBe(true);
+      expect([await other.add('a', bytes('two'), until), await store.add('a', bytes('two'), until)]).toEqual([
+        false,
+        false,
+      ]);
+      expect(text(await other.get('a'))).toBe('one');
+      await store.delete('a');
+      expect(await other.add('a', bytes('three'), nowMs() + 200)).toBe(true);
+      await pass(400);
+      expect(await store.add('a', bytes('four'), nowMs() + 60_000)).toBe(true);
+      expect(text(await other.get('a'))).toBe('four');
+      expect([await store.add('over', bytes('x'), nowMs() - 1), await store.get('over')]).toEqual([
+        false,
+        null,
+      ]);
+    });
+
+    it('adds for one of many who do so at once', async () => {
+      const { store, other, nowMs } = await fresh();
+      for (let round = 0; round < 20; round++) {
+        const adders = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? store : other));
+        const until = nowMs() + 60_000;
+        const added = await Promise.all(
+          adders.map((adder, i) => adder.add(`round-${round}`, bytes(`${i}`), until)),
+        );
+        expect(added.filter((was) => was)).toHaveLength(1);
+        expect(text(await store.get(`round-${round}`))).toBe(`${added.indexOf(true)}`);
+      }
     });
 
     it('takes once', async () => {
@@ -196,6 +231,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       const calls: (() => unknown)[] = [
         () => store.get('a'),
         () => store.put('a', bytes('x'), nowMs() + 60_000),
+        () => store.add('a', bytes('x'), nowMs() + 60_000),
         () => store.take('a'),
         () => store.delete('a'),
         () => list(store),
