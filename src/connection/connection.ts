@@ -214,6 +214,29 @@ export class Connection {
     this.#guard(() => update(requestPeer));
   }
 
+  /**
+   * Ends early data that `holdEarlyData` keeps open: the client's half of the handshake goes out. False when
+   * there is none to end yet, or none any more.
+   */
+  endEarlyData(): boolean {
+    const end = this.#host.endEarlyData;
+    if (end === null || this.#isOver) return false;
+    this.#run(end);
+    return true;
+  }
+
+  /**
+   * Asks the client for a certificate after the handshake (RFC 8446, 4.6.2). False unless a TLS 1.3 server is
+   * done and the client said that it would answer. While a request is unanswered another one does nothing.
+   * `required`: a client without a certificate is turned away.
+   */
+  requestCertificate(required: boolean): boolean {
+    const request = this.#host.requestCertificate;
+    if (request === null || this.#isOver || this.isWaiting) return false;
+    this.#run(() => request(required));
+    return this.#error === null;
+  }
+
   /** Queues one more ticket (SSL_new_session_ticket). False unless a TLS 1.3 server is done. */
   issueTicket(): boolean {
     const issue = this.#host.issueTicket;

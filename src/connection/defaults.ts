@@ -64,6 +64,7 @@ type ClientOnly =
   | 'requestSct'
   | 'postHandshakeAuth'
   | 'earlyData'
+  | 'holdEarlyData'
   | 'externalPsk'
   | 'verifyOnResume'
   | 'verifyPeer'
@@ -93,6 +94,7 @@ export function clientConfig(
     requestSct: false,
     postHandshakeAuth: false,
     earlyData: false,
+    holdEarlyData: false,
     externalPsk: false,
     verifyOnResume: false,
     verifyPeer: true,
@@ -120,10 +122,13 @@ export function serverConfig(
     trust: NOTHING,
     clientAuth: NOTHING,
     preferServerCiphers: false,
+    preferPskKe: false,
     ticketCount: 2,
     sessionIds: false,
     generateSessionId: null,
     statefulTickets: false,
+    singleUseTickets: true,
+    openEmptyTickets: false,
     maxEarlyData: 0,
     receiveMaxEarlyData: 16_384,
     replayGuard: false,
@@ -131,6 +136,7 @@ export function serverConfig(
     verifyOnResume: false,
     advertiseGroups: false,
     bindServerName: true,
+    cookies: null,
     ...options,
   };
 }

@@ -33,8 +33,11 @@ import type { Connection } from './connection.ts';
 export interface SessionTickets {
   /** The ticket of a session, or null for none. The session is borrowed until the answer is there. */
   seal(session: SessionCore, lifetimeSec: number): Awaitable<Uint8Array | null>;
-  /** A session in the answer has one library reference, which passes to the receiver. */
-  open(ticket: Uint8Array, version: number): Awaitable<OpenTicketAnswer>;
+  /**
+   * A session in the answer has one library reference, which passes to the receiver. `sessionId` is the TLS 1.2
+   * hello's.
+   */
+  open(ticket: Uint8Array, version: number, sessionId: Uint8Array): Awaitable<OpenTicketAnswer>;
 }
 
 /** Whoever a connection belongs to: told when a job that had to wait is answered. */
@@ -144,7 +147,7 @@ export class JobRunner {
   #openTicket(job: OpenTicketJob): Awaitable<OpenTicketAnswer> {
     const { tickets } = this.#services;
     if (tickets === null) return { opened: false, reason: 'resumption-disabled' };
-    return tickets.open(job.ticket, job.version);
+    return tickets.open(job.ticket, job.version, job.sessionId);
   }
 
   #sealTicket(connection: Connection, job: SealTicketJob, owner: JobOwner): Awaitable<Uint8Array | null> {

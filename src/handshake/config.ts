@@ -114,6 +114,11 @@ export interface ClientConfig extends CommonConfig {
   readonly postHandshakeAuth: boolean;
   /** Offer early data when the session allows it. */
   readonly earlyData: boolean;
+  /**
+   * Early data that is accepted ends when `Connection.endEarlyData` is called, and not as soon as the
+   * server's Finished is there: until then more of it may be written.
+   */
+  readonly holdEarlyData: boolean;
   /** Ask by job for an external key (SSL_CTX_set_psk_use_session_callback). */
   readonly externalPsk: boolean;
   /** Whether a resumed session's certificate goes through the certificate job again. */
@@ -133,6 +138,14 @@ export interface ClientConfig extends CommonConfig {
   readonly enforceKeyUsage: boolean;
 }
 
+/** What seals the state of a HelloRetryRequest into a cookie (RFC 8446, 4.2.2), and opens it again. */
+export interface RetryCookies {
+  /** Null: there can be none, and the handshake ends. */
+  seal(state: Uint8Array): Uint8Array | null;
+  /** The state; 'stale' for a cookie that is too old; null for one that is not ours or was changed. */
+  open(cookie: Uint8Array): Uint8Array | 'stale' | null;
+}
+
 export interface ServerConfig extends CommonConfig {
   readonly role: 'server';
   /** The default; a `select` job's answer may give another. In order of preference. */
@@ -146,6 +159,8 @@ export interface ServerConfig extends CommonConfig {
   readonly sessionIdContext: Uint8Array;
   readonly trust: Uint8Array;
   readonly clientAuth: Uint8Array;
+  /** Of a client that offers both, take a key without a new exchange (SSL_OP_PREFER_NO_DHE_KEX). */
+  readonly preferPskKe: boolean;
   /** Cipher suites in the server's order and not the client's. */
   readonly preferServerCiphers: boolean;
   /** TLS 1.3 tickets after a full handshake (SSL_CTX_set_num_tickets; default 2). 1 after a resumption. */
@@ -156,6 +171,10 @@ export interface ServerConfig extends CommonConfig {
   readonly generateSessionId: (() => Uint8Array) | null;
   /** TLS 1.3 tickets that are only names for sessions in a cache. */
   readonly statefulTickets: boolean;
+  /** Whether a stateful ticket serves once: OpenSSL's anti-replay, when early data is offered. */
+  readonly singleUseTickets: boolean;
+  /** TLS 1.2: ask by job about an empty ticket too; OpenSSL's decrypt callback sees those. */
+  readonly openEmptyTickets: boolean;
   /** Bytes of early data that tickets promise; 0: none. */
   readonly maxEarlyData: number;
   /** Bytes of early data that are taken at most (SSL_CTX_set_recv_max_early_data). */
@@ -170,4 +189,9 @@ export interface ServerConfig extends CommonConfig {
   readonly advertiseGroups: boolean;
   /** Resume only when the name asked for is the one the session was made for. */
   readonly bindServerName: boolean;
+  /**
+   * SSL_stateless(3): every client is sent a HelloRetryRequest with a cookie first, and goes on only in a
+   * connection that begins with that cookie. Null: no cookies.
+   */
+  readonly cookies: RetryCookies | null;
 }

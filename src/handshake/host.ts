@@ -61,6 +61,10 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   updateKey: ((requestPeer: boolean) => void) | null = null;
   /** Called in front of each write of application data, after the handshake. */
   beforeApplicationData: (() => void) | null = null;
+  /** Client: ends early data that is held open. Null while there is none. */
+  endEarlyData: (() => State) | null = null;
+  /** Server: asks for the client's certificate after the handshake. Null while it cannot be. */
+  requestCertificate: ((required: boolean) => State) | null = null;
   /** Queues tickets beyond those that a handshake sends (server, TLS 1.3). */
   issueTicket: (() => void) | null = null;
   /** Server: the ticket that came is still good, or a callback wants none: no new one goes out. */
@@ -227,6 +231,8 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     this.updateKey = null;
     this.beforeApplicationData = null;
     this.issueTicket = null;
+    this.endEarlyData = null;
+    this.requestCertificate = null;
     this.writable = 'nothing';
     for (const event of this.events) {
       if (event.type === 'session') event.session.release('connection');

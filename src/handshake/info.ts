@@ -39,6 +39,8 @@ export class ConnectionInfo {
   earlyDataOffered = false;
   earlyDataAccepted = false;
   earlyDataReason: EarlyDataReason | null = null;
+  /** Server: EndOfEarlyData is here. */
+  earlyDataEnded = false;
   /** Server: how much older the client says the ticket is than this clock does, in milliseconds. */
   ticketAgeSkewMs = 0;
   /** Server: what the client's hello listed. */
@@ -49,4 +51,6 @@ export class ConnectionInfo {
   finished: Uint8Array | null = null;
   peerFinished: Uint8Array | null = null;
   renegotiationInfo = false;
+  /** Server: the hello came with a cookie of ours. */
+  cookieVerified = false;
 }

@@ -142,6 +142,7 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     requestSct: config['enable-signed-cert-timestamps'],
     postHandshakeAuth: false,
     earlyData: config['enable-early-data'],
+    holdEarlyData: false,
     verifyPeer: config['verify-peer'],
     fallbackScsv: config['fallback-scsv'],
     // BoringSSL's own client takes servers without the extension.
@@ -172,6 +173,10 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
     ticketCount: 2,
     sessionIds: true,
     statefulTickets: false,
+    singleUseTickets: true,
+    openEmptyTickets: false,
+    preferPskKe: false,
+    cookies: null,
     maxEarlyData: earlyData,
     receiveMaxEarlyData: earlyData,
     replayGuard: config['enable-early-data'],

@@ -23,6 +23,8 @@ export interface Finished13 {
   readonly master: MasterSecret;
   readonly transcript: Transcript;
   readonly application: TrafficSecretPair;
+  /** The server's application data is being read with these keys already. */
+  readonly readsAlready: boolean;
 }
 
 export class EstablishedClient13 extends State {
@@ -41,7 +43,9 @@ export class EstablishedClient13 extends State {
     this.#host = host;
     this.#finished = finished;
     this.#transcriptHash = finished.transcript.peek();
-    installTrafficKeys(host, 'read', finished.suite, finished.application.server);
+    if (!finished.readsAlready) {
+      installTrafficKeys(host, 'read', finished.suite, finished.application.server);
+    }
     installTrafficKeys(host, 'write', finished.suite, finished.application.client);
     this.#traffic = new TrafficSecrets(
       host,

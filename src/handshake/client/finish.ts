@@ -15,7 +15,7 @@ import { chooseCompressor, compressCertificate } from '../shared/certificates.ts
 import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
 import { installTrafficKeys, offerExporter } from '../shared/traffic.ts';
-import type { State } from '../state.ts';
+import { type Reads, State } from '../state.ts';
 import type { Hello13, ServerIdentity } from './encrypted-extensions.ts';
 import { EstablishedClient13 } from './established.ts';
 import { endOffer, type Offer } from './start.ts';
@@ -34,16 +34,11 @@ export function finishClient13(
   host.track(application.client);
   host.track(application.server);
   offerExporter(host, master, hash);
-  if (offer.earlyData) {
-    host.writable = 'nothing';
-    const { scratch } = host;
-    scratch.reset();
-    writeEmptyMessage(scratch, HandshakeType.end_of_early_data);
-    host.send(scratch.view());
-    transcript.update(scratch.view());
-    installTrafficKeys(host, 'write', hello.suite, hello.traffic.client);
-  }
   const done = (): State => complete(host, offer, hello, identity, master, application);
+  if (offer.earlyData) {
+    if (host.config.holdEarlyData) return new HoldEarlyData(host, offer, hello, application, done);
+    endEarlyData(host, offer, hello);
+  }
   if (request === null) return done();
   return host.wait<'client-certificate'>(
     {
@@ -54,6 +49,50 @@ export function finishClient13(
     },
     (credential) => sendClientCertificate(host, transcript, request, credential, done),
   );
+}
+
+function endEarlyData(host: Host<ClientConfig>, offer: Offer, hello: Hello13): void {
+  const { scratch } = host;
+  host.writable = 'nothing';
+  scratch.reset();
+  writeEmptyMessage(scratch, HandshakeType.end_of_early_data);
+  host.send(scratch.view());
+  offer.transcript.update(scratch.view());
+  installTrafficKeys(host, 'write', hello.suite, hello.traffic.client);
+}
+
+/**
+ * The server has finished, and early data still goes out until the application ends it. What the server
+ * answers meanwhile is read; a message of its own ends early data, for it is answered to a finished client.
+ */
+class HoldEarlyData extends State {
+  readonly name = 'holdEarlyData';
+  readonly #end: () => State;
+
+  constructor(
+    host: Host<ClientConfig>,
+    offer: Offer,
+    hello: Hello13,
+    application: TrafficSecretPair,
+    done: () => State,
+  ) {
+    super();
+    installTrafficKeys(host, 'read', hello.suite, application.server);
+    this.#end = (): State => {
+      host.endEarlyData = null;
+      endEarlyData(host, offer, hello);
+      return done();
+    };
+    host.endEarlyData = this.#end;
+  }
+
+  override get reads(): Reads {
+    return 'data';
+  }
+
+  onMessage(type: number, message: Uint8Array): State {
+    return this.#end().onMessage(type, message);
+  }
 }
 
 /** Certificate and, if there is one, CertificateVerify; in the handshake or after it. */
@@ -127,6 +166,7 @@ function complete(
     master,
     transcript,
     application,
+    readsAlready: host.config.holdEarlyData && offer.earlyData,
   });
   hello.traffic.client.destroy();
   hello.traffic.server.destroy();

@@ -8,7 +8,7 @@ import { ProtocolVersion } from '../../util/registries.ts';
 import { type CertificateMessage, readCertificate13 } from '../../wire/message/certificate.ts';
 import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { expectEmptyMessage } from '../../wire/message/small.ts';
-import { HandshakeType } from '../../wire/numbers.ts';
+import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { keepChain, leafKey } from '../shared/certificates.ts';
@@ -85,6 +85,7 @@ class ExpectEndOfEarlyData extends State {
     const { flight } = this.#ending;
     flight.agreed.transcript.update(message);
     this.#host.applicationDataHook = null;
+    this.#host.info.earlyDataEnded = true;
     installTrafficKeys(this.#host, 'read', flight.agreed.suite, flight.traffic.client);
     return new ExpectClientFinished(this.#host, this.#ending, this.#identity);
   }
@@ -198,16 +199,21 @@ class ExpectClientFinished extends State {
     if (flight.psk !== null) host.letGo(flight.psk.session);
     host.reader.ignoreChangeCipherSpec = false;
     host.writable = 'data';
+    const { request } = flight.agreed;
+    const modes = request.pskModes;
     const state = new EstablishedServer13(host, {
       suite: flight.agreed.suite,
       settings: flight.agreed.settings,
       facts,
       master,
       transcriptHash: transcript.peek(),
+      lateTranscript: request.hello.extensions.has(ExtensionType.post_handshake_auth) ? transcript : null,
+      takesTickets: modes !== null && (modes.dhe || (modes.plain && host.config.allowPskKe)),
+      resumed: flight.psk !== null,
       application,
     });
     host.emit({ type: 'handshake' });
-    state.issueFirstTickets(flight.agreed.request, flight.psk !== null);
+    state.issueFirstTickets();
     return state;
   }
 

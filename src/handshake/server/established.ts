@@ -1,5 +1,6 @@
 /** A TLS 1.3 server after its handshake: tickets out, key updates in (RFC 8446, 4.6). */
 import type { MasterSecret, ResumptionSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import type { Transcript } from '../../schedule/transcript.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import type { CipherSuite } from '../../util/registries.ts';
 import { writeNewSessionTicket13 } from '../../wire/message/new-session-ticket.ts';
@@ -10,7 +11,7 @@ import type { Host } from '../host.ts';
 import { MAX_TICKET_LIFETIME_SEC, makeSession, newSessionId, type SessionFacts } from '../shared/sessions.ts';
 import { installTrafficKeys, TrafficSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
-import type { ClientRequest } from './client-hello.ts';
+import { LateAuthentication, type LateIdentity } from './late-authentication.ts';
 import type { ServerSettings } from './start.ts';
 
 export interface FinishedServer13 {
@@ -21,6 +22,11 @@ export interface FinishedServer13 {
   readonly master: MasterSecret;
   /** Up to the client's Finished. */
   readonly transcriptHash: Uint8Array;
+  /** The same to go on from, for a client that answers requests after the handshake; null for others. */
+  readonly lateTranscript: Transcript | null;
+  /** The client said that it can resume in a way that is possible here. */
+  readonly takesTickets: boolean;
+  readonly resumed: boolean;
   readonly application: TrafficSecretPair;
 }
 
@@ -30,12 +36,15 @@ export class EstablishedServer13 extends State {
   readonly #finished: FinishedServer13;
   readonly #traffic: TrafficSecrets;
   #resumption: ResumptionSecret | null = null;
+  #facts: SessionFacts;
+  #asked: LateAuthentication | null = null;
   #tickets = 0;
 
   constructor(host: Host<ServerConfig>, finished: FinishedServer13) {
     super();
     this.#host = host;
     this.#finished = finished;
+    this.#facts = finished.facts;
     installTrafficKeys(host, 'read', finished.suite, finished.application.client);
     this.#traffic = new TrafficSecrets(
       host,
@@ -45,6 +54,10 @@ export class EstablishedServer13 extends State {
     );
     host.applicationDataHook = (): void => this.#traffic.onApplicationData();
     host.issueTicket = (): void => this.#issueTicket();
+    const { lateTranscript } = finished;
+    if (lateTranscript !== null) {
+      host.requestCertificate = (required): State => this.#requestCertificate(lateTranscript, required);
+    }
     host.track(this.#traffic);
   }
 
@@ -57,19 +70,53 @@ export class EstablishedServer13 extends State {
   }
 
   onMessage(type: number, message: Uint8Array): State {
-    if (type !== HandshakeType.key_update) throw unexpected(type, this.name);
-    this.#traffic.onKeyUpdate(message.subarray(4));
+    if (type === HandshakeType.key_update) {
+      this.#traffic.onKeyUpdate(message.subarray(4));
+      return this;
+    }
+    if (type === HandshakeType.certificate && this.#asked !== null) return this.#asked.onCertificate(message);
+    throw unexpected(type, this.name);
+  }
+
+  #requestCertificate(transcript: Transcript, required: boolean): State {
+    const host = this.#host;
+    if (this.#asked !== null) return this;
+    this.#asked = new LateAuthentication(
+      host,
+      transcript,
+      this.#finished.settings.clientCertificateAuthorities,
+      required,
+      (hash) => this.#traffic.readVerifyData(hash),
+      (identity) => this.#onIdentity(identity),
+    );
+    return this;
+  }
+
+  /** Sessions from before do not know the client's certificate: there are new ones, as from OpenSSL. */
+  #onIdentity({ chain, verifyResult }: LateIdentity): State {
+    const host = this.#host;
+    this.#asked = null;
+    const before = this.#facts;
+    const { bindings } = before;
+    this.#facts = {
+      ...before,
+      verifyResult,
+      peer: chain[0] ?? null,
+      chain: chain.length === 0 ? null : chain,
+      bindings: bindings === null ? null : Object.freeze({ ...bindings, authenticatedAtMs: host.nowMs() }),
+    };
+    host.adoptSession(makeSession(this.#facts, host.nowMs(), host.config.sessionTimeoutSec));
+    this.issueFirstTickets();
     return this;
   }
 
   /** Two after a full handshake, one after a resumption; none for a client that could not use them. */
-  issueFirstTickets(request: ClientRequest, resumed: boolean): void {
+  issueFirstTickets(): void {
     const { config } = this.#host;
-    const { settings } = this.#finished;
+    const { settings, takesTickets, resumed } = this.#finished;
     if (this.#host.sendNoTicket) return;
     if (config.ticketCount === 0 || (!settings.tickets && !config.statefulTickets)) return;
-    const modes = request.pskModes;
-    if (modes === null || !(modes.dhe || (modes.plain && config.allowPskKe))) return;
+    if (!takesTickets) return;
     const count = resumed ? 1 : config.ticketCount;
     for (let i = 0; i < count; i++) this.#issueTicket();
   }
@@ -87,7 +134,7 @@ export class EstablishedServer13 extends State {
     const maxEarlyData = config.replayGuard ? config.maxEarlyData : 0;
     const session = makeSession(
       {
-        ...this.#finished.facts,
+        ...this.#facts,
         masterKey,
         id,
         ticketLifetimeHint: lifetimeSec,

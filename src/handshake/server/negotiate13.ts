@@ -3,18 +3,22 @@ import type { Transcript } from '../../schedule/transcript.ts';
 import { equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, cipherSuites, ProtocolVersion } from '../../util/registries.ts';
-import { writeRetryGroup } from '../../wire/extension/key-share.ts';
-import { writeSelectedVersion } from '../../wire/extension/lists.ts';
 import type { OfferedPsks } from '../../wire/extension/pre-shared-key.ts';
-import { HELLO_RETRY_RANDOM, writeServerHello } from '../../wire/message/server-hello.ts';
 import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { State, unexpected } from '../state.ts';
 import { type ClientRequest, chooseSuite, readRequest } from './client-hello.ts';
 import { sendServerFlight } from './flight.ts';
-import { choosePsk } from './psk.ts';
+import { choosePsk, fitExternalPsk } from './psk.ts';
 import type { ServerSettings } from './start.ts';
+import {
+  openRetryState,
+  StatelessRetrySent,
+  sealRetryState,
+  transcriptAfterRetry,
+  writeRetry,
+} from './stateless.ts';
 
 /** What a HelloRetryRequest asked for, to hold the second hello against. */
 interface Retry {
@@ -53,6 +57,7 @@ export function negotiate13(
   if (retry !== null && retry.suite !== suite)
     throw TlsAlertError.local('second-hello-changed', 'cipher suites');
   info.cipherSuite = suite.id;
+  if (config.cookies !== null) return negotiateStateless(host, settings, request, transcript, suite);
   const agreed: Agreed13 = { settings, request, transcript, suite, retried: retry !== null };
 
   const pskOnly = request.psks !== null && request.pskModes?.plain === true && config.allowPskKe;
@@ -66,9 +71,41 @@ export function negotiate13(
   if (share === undefined) {
     if (retry !== null)
       throw TlsAlertError.local('second-hello-changed', 'the share that was asked for is not there');
-    return sendRetry(host, agreed, group);
+    return fitExternalPsk(host, agreed, () => sendRetry(host, agreed, group));
   }
   return finish(host, agreed, share.group);
+}
+
+/** Every client gets a HelloRetryRequest; one that comes back with its cookie is taken. */
+function negotiateStateless(
+  host: Host<ServerConfig>,
+  settings: ServerSettings,
+  request: ClientRequest,
+  transcript: Transcript,
+  suite: CipherSuite,
+): State {
+  const { config, info, scratch } = host;
+  requireKeyExchange(request);
+  const group = chooseGroup(config, request);
+  if (group === null) throw TlsAlertError.local('no-common-group');
+  const hasShare = request.keyShares?.some((entry) => entry.group === group) === true;
+  const state = openRetryState(host, request);
+  info.helloRetryRequest = true;
+  if (state !== null) {
+    if (request.earlyData) throw TlsAlertError.local('second-hello-changed', 'early_data');
+    const keeps = state.suiteId === suite.id && hasShare && (state.group === 0 || state.group === group);
+    if (!keeps) throw TlsAlertError.local('second-hello-changed');
+    info.cookieVerified = true;
+    const after = transcriptAfterRetry(host, request, suite, state);
+    return finish(host, { settings, request, transcript: after, suite, retried: true }, group);
+  }
+  transcript.choose(suite.hash);
+  const asked = hasShare ? 0 : group;
+  const cookie = sealRetryState(host, { suiteId: suite.id, group: asked, helloHash: transcript.peek() });
+  scratch.reset();
+  writeRetry(scratch, request, suite, asked, cookie);
+  host.send(scratch.view());
+  return new StatelessRetrySent();
 }
 
 /** Without a PSK these three are mandatory (RFC 8446, 9.2). */
@@ -80,7 +117,7 @@ function requireKeyExchange(request: ClientRequest): void {
 }
 
 function finish(host: Host<ServerConfig>, agreed: Agreed13, group: number | null): State {
-  return choosePsk(host, agreed, (psk) => sendServerFlight(host, agreed, group, psk));
+  return choosePsk(host, agreed, group !== null, (psk) => sendServerFlight(host, agreed, group, psk));
 }
 
 /** The first of ours that comes with a share; else the first of ours that the client knows. */
@@ -103,10 +140,7 @@ function sendRetry(host: Host<ServerConfig>, agreed: Agreed13, group: number): S
   transcript.choose(suite.hash);
   transcript.replaceByMessageHash();
   scratch.reset();
-  writeServerHello(scratch, HELLO_RETRY_RANDOM, request.hello.sessionId, suite.id, (writer) => {
-    writeSelectedVersion(writer, ProtocolVersion.TLS1_3);
-    writeRetryGroup(writer, group);
-  });
+  writeRetry(scratch, request, suite, group, null);
   host.send(scratch.view());
   transcript.update(scratch.view());
   if (host.config.compatibilityMode) host.writer.appendChangeCipherSpec();

@@ -40,7 +40,8 @@ interface Candidate extends FoundPsk {
 
 type Next = (psk: ChosenPsk | null) => State;
 
-export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next): State {
+/** `hasGroup`: a key exchange is possible; without one only psk_ke is. */
+export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, hasGroup: boolean, next: Next): State {
   const { request } = agreed;
   const full = (reason: ResumptionReason): State => {
     host.info.resumptionReason = reason;
@@ -57,8 +58,9 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, next: Next
     return full('other-version');
   }
   host.info.offered = 'psk';
-  const dhe = pskModes?.dhe === true;
-  if (!dhe && !(pskModes?.plain === true && host.config.allowPskKe)) return full('psk-mode');
+  const plain = pskModes?.plain === true && host.config.allowPskKe;
+  const dhe = pskModes?.dhe === true && hasGroup && !(plain && host.config.preferPskKe);
+  if (!dhe && !plain) return full('psk-mode');
 
   let reason: ResumptionReason = 'not-found';
   const count = Math.min(psks.identities.length, host.limits.pskIdentities);
@@ -171,6 +173,22 @@ function fitSuite(host: Host<ServerConfig>, agreed: Agreed13, wanted: CipherSuit
   return true;
 }
 
+/**
+ * In front of a HelloRetryRequest, which fixes the suite: an external key that the hello names decides about
+ * its hash, or it could not be used in the second hello. The key is asked for again then, as by OpenSSL.
+ */
+export function fitExternalPsk(host: Host<ServerConfig>, agreed: Agreed13, next: () => State): State {
+  const identity = agreed.request.psks?.identities[0]?.identity;
+  if (!host.config.externalPsk || identity === undefined) return next();
+  return host.wait<'find-psk'>({ kind: 'find-psk', identity: identity.slice() }, (session) => {
+    if (session === null) return next();
+    const suite = cipherSuites.get(session.body('connection').cipher);
+    session.release('connection');
+    if (suite?.version === ProtocolVersion.TLS1_3) fitSuite(host, agreed, suite);
+    return next();
+  });
+}
+
 /** The binder first: nothing is consumed for a client that does not have the key. */
 function acceptPsk(
   host: Host<ServerConfig>,
@@ -221,7 +239,8 @@ function acceptPsk(
     }
     return askReplayGuard(host, agreed, candidate, expected, accept);
   };
-  if (kind === 'external' || !host.config.statefulTickets) return withEarlyData();
+  const { statefulTickets, singleUseTickets } = host.config;
+  if (kind === 'external' || !statefulTickets || !singleUseTickets) return withEarlyData();
   const replayed = (): State => {
     early.destroy();
     host.letGo(session);

@@ -86,6 +86,9 @@ class ExpectClientHello extends State {
       tickets: answer.tickets ?? config.tickets,
     };
     host.info.alpn = settings.alpn;
+    if (config.cookies !== null && request.version !== ProtocolVersion.TLS1_3) {
+      throw TlsAlertError.local('no-common-version', 'only TLS 1.3 has cookies');
+    }
     return request.version === ProtocolVersion.TLS1_3
       ? negotiate13(host, settings, request, transcript, null)
       : negotiate12(host, settings, request, transcript);

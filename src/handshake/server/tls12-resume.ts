@@ -32,7 +32,20 @@ export function findSession12(host: Host<ServerConfig>, asked: Asked12, next: Ne
   const { request, settings } = asked;
   const ticket = settings.tickets ? request.ticket : null;
   if (request.ticket !== null && request.ticket.length > 0) host.info.offered = 'ticket';
-  if (ticket !== null && ticket.length > 0) return openTicket(host, asked, ticket, next);
+  if (ticket !== null && (ticket.length > 0 || host.config.openEmptyTickets)) {
+    return openTicket(host, asked, ticket, next);
+  }
+  return findById(host, asked, next);
+}
+
+/** `before`: why the ticket does not count, when there was one to judge. */
+function findById(
+  host: Host<ServerConfig>,
+  asked: Asked12,
+  next: Next,
+  before: ResumptionReason | null = null,
+): State {
+  const { request, settings } = asked;
   const { sessionId } = request.hello;
   const full = (reason: ResumptionReason): State => {
     host.info.resumptionReason = reason;
@@ -42,7 +55,7 @@ export function findSession12(host: Host<ServerConfig>, asked: Asked12, next: Ne
     host.info.offered = 'psk';
     return full('other-version');
   }
-  if (sessionId.length === 0) return full(whyNoneOffered(asked));
+  if (sessionId.length === 0) return full(before ?? whyNoneOffered(asked));
   if (!host.config.sessionIds) {
     // A client that also speaks TLS 1.3 may send an id that names nothing (RFC 8446, D.4).
     if (request.offeredVersions.includes(ProtocolVersion.TLS1_3)) return full(whyNoneOffered(asked));
@@ -54,9 +67,10 @@ export function findSession12(host: Host<ServerConfig>, asked: Asked12, next: Ne
   return host.wait<'find-session'>(
     { kind: 'find-session', version: ProtocolVersion.TLS1_2, id: sessionId.slice() },
     (answer) => {
-      if (!answer.found) return full(answer.reason);
+      if (!answer.found) return full(before ?? answer.reason);
       // Who resumes by its id and asks for tickets gets one, as from OpenSSL.
-      return consider(host, asked, answer.session, { byId: true, renew: ticket !== null }, next);
+      const renew = settings.tickets && request.ticket !== null && !host.sendNoTicket;
+      return consider(host, asked, answer.session, { byId: true, renew }, next);
     },
     (error) => failed(error, full),
   );
@@ -83,6 +97,10 @@ function openTicket(host: Host<ServerConfig>, asked: Asked12, ticket: Uint8Array
     (answer) => {
       if (!answer.opened) {
         host.sendNoTicket = answer.sendNone === true;
+        // A callback that ignores the ticket leaves the id to speak, as with OpenSSL.
+        if (ticket.length === 0 || host.sendNoTicket) {
+          return findById(host, asked, next, answer.reason);
+        }
         return full(answer.reason);
       }
       return consider(host, asked, answer.session, { byId: false, renew: answer.renew }, next);

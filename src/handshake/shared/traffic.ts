@@ -86,6 +86,11 @@ export class TrafficSecrets {
     return this.#write.verifyData(transcriptHash);
   }
 
+  /** The same of the peer's. */
+  readVerifyData(transcriptHash: Uint8Array): Uint8Array {
+    return this.#read.verifyData(transcriptHash);
+  }
+
   destroy(): void {
     this.#read.destroy();
     this.#write.destroy();
