@@ -39,9 +39,11 @@ export {
   type SecureContextOptions,
 } from '../net/secure-context.ts';
 export { createServer, Server, type ServerOptions } from '../net/server.ts';
+export type { AlpnCallback, SniCallback } from '../net/server-callbacks.ts';
 export type { SessionInput } from '../net/session-input.ts';
-export type { AlpnCallback, CheckServerIdentity, SniCallback } from '../net/setup.ts';
+export type { CheckServerIdentity } from '../net/setup.ts';
 export { TLSSocket } from '../net/socket.ts';
+export { SslError } from '../net/ssl-error.ts';
 export { Session } from '../session/session.ts';
 export { TicketKeyring, type TicketKeyringOptions } from '../ticket/keyring.ts';
 export { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';

@@ -59,6 +59,8 @@ export interface SelectJob {
   readonly cipherSuites: readonly number[];
   readonly groups: readonly number[];
   readonly versions: readonly number[];
+  /** Whether the client takes a stapled OCSP response. */
+  readonly wantsOcsp: boolean;
   /** The version that will be spoken. */
   readonly version: number;
   /** The whole message, header and all. */

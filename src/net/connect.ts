@@ -92,6 +92,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     handshakeTimeoutMs: options.handshakeTimeout ?? 0,
     readsDirectly,
     connecting: (transport as Socket).connecting === true,
+    target: options,
   });
   if (listener !== undefined) socket.once('secureConnect', listener);
   if (options.timeout !== undefined) socket.setTimeout(options.timeout);

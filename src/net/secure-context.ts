@@ -77,7 +77,12 @@ export const nodeTimers: Timers = Object.freeze({
   },
 });
 
-export class SecureContext {
+/** A context of this library or, as far as types go, of node:tls, which is refused. */
+export interface SecureContextLike {
+  readonly context: unknown;
+}
+
+export class SecureContext implements SecureContextLike {
   readonly provider: CryptoProvider;
   readonly clock: Clock;
   readonly credentials: readonly Credential[];
@@ -156,6 +161,11 @@ export class SecureContext {
 
   static {
     inspectAs(SecureContext, (context) => `SecureContext { ${context.credentials.length} credentials }`);
+  }
+
+  /** Where node:tls keeps a native object. */
+  get context(): this {
+    return this;
   }
 
   /** What peers are verified by; read when the first one is. */

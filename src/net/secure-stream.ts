@@ -15,7 +15,15 @@ import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName }
 import { legacyCertificate } from './certificate-view.ts';
 import type { SocketSetup } from './setup.ts';
 
+/**
+ * `instanceof net.Socket` holds, as for node:tls: programs ask for it. The constructor is Duplex's alone, so
+ * there is no handle, and none of net.Socket's own state: what its prototype reads of it is overridden here.
+ */
 export abstract class SecureStream extends Duplex {
+  static {
+    Object.setPrototypeOf(SecureStream.prototype, Socket.prototype);
+  }
+
   /** @internal The engine beneath, for the C names and for tests. */
   abstract get engine(): Connection;
   /** What this connection runs over. */

@@ -7,6 +7,7 @@ import { readSession } from '../session/forms.ts';
 import { HandshakeWatch } from './handshake-watch.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
+import type { OcspCallback } from './server-callbacks.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
 import { type SocketListener, TLSSocket } from './socket.ts';
 
@@ -68,6 +69,7 @@ export class Server extends NetServer implements SocketListener {
       handshakeTimeoutMs: 0,
       readsDirectly: false,
       connecting: false,
+      target: null,
     });
     this.#watch?.begin(socket);
   }
@@ -77,18 +79,27 @@ export class Server extends NetServer implements SocketListener {
     const keyLog = hasKeyLogFile() || this.listenerCount('keylog') > 0;
     // A look-up outside needs a name to look up: tickets that are ids, in both versions.
     const statefulTickets = this.#options.statefulTickets ?? this.listenerCount('resumeSession') > 0;
-    const key = (keyLog ? 1 : 0) | (statefulTickets ? 2 : 0) | (this.#names.length > 0 ? 4 : 0);
+    const ocsp = this.listenerCount('OCSPRequest') > 0 ? this.#askOcsp : null;
+    const key =
+      (keyLog ? 1 : 0) |
+      (statefulTickets ? 2 : 0) |
+      (this.#names.length > 0 ? 4 : 0) |
+      (ocsp === null ? 0 : 8);
     let setup = this.#setups[key];
     if (setup === undefined) {
       const policy: ServerPolicy =
         this.#names.length === 0 || this.#options.SNICallback !== undefined
           ? this.#options
           : { ...this.#options, SNICallback: (name, done) => done(null, this.#contextFor(name)) };
-      setup = serverSetup(this.#context, policy, { keyLog, statefulTickets });
+      setup = serverSetup(this.#context, policy, { keyLog, statefulTickets, ocsp });
       this.#setups[key] = setup;
     }
     return setup;
   }
+
+  readonly #askOcsp: OcspCallback = (certificate, issuer, done) => {
+    this.emit('OCSPRequest', certificate, issuer, done);
+  };
 
   #contextFor(name: string): SecureContext {
     for (let i = this.#names.length - 1; i >= 0; i--) {

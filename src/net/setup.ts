@@ -8,26 +8,35 @@ import type { ClientConfig, Credential, ServerConfig } from '../handshake/config
 import type { ConnectionInfo } from '../handshake/info.ts';
 import type {
   ClientCertificateJob,
-  SelectAnswer,
-  SelectJob,
   VerifyCertificateAnswer,
   VerifyCertificateJob,
 } from '../handshake/jobs.ts';
 import { chooseScheme } from '../handshake/shared/signatures.ts';
 import { parseCertificate } from '../pki/certificate.ts';
-import { equalBytes, latin1, utf8 } from '../util/bytes.ts';
+import type { SessionCore } from '../session/core.ts';
+import { equalBytes } from '../util/bytes.ts';
 import { legacyCertificate } from './certificate-view.ts';
 import { parseAlpn } from './options.ts';
+import { type ClientPskCallback, findPsk, offerPsk, type ServerPskCallback } from './psk.ts';
 import type { SecureContext } from './secure-context.ts';
+import {
+  type AlpnCallback,
+  type OcspCallback,
+  type SelectOwner,
+  type ServerCallbacks,
+  type SniCallback,
+  select,
+} from './server-callbacks.ts';
+import type { TLSSocket } from './socket.ts';
 
 const EMPTY = new Uint8Array(0);
 const X509_V_ERR_HOSTNAME_MISMATCH = 62;
 
 /** A socket as the services see it. */
-export interface SocketOwner extends JobOwner {
-  /** Why the peer's certificate was refused: the error that the application gets. */
-  refusal: Error | null;
+export interface SocketOwner extends JobOwner, SelectOwner {
   readonly info: ConnectionInfo;
+  /** A session that a callback made, to give back when the handshake is over. */
+  keep(session: SessionCore): void;
 }
 
 /** Everything that decides how a socket speaks. */
@@ -49,6 +58,8 @@ export interface ClientPolicy {
   readonly checkServerIdentity?: CheckServerIdentity | undefined;
   readonly ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
   readonly requestOCSP?: boolean | undefined;
+  /** A pre-shared key to offer, in TLS 1.3. */
+  readonly pskCallback?: ClientPskCallback | undefined;
 }
 
 /** All of a client's setup but what differs from one connection to the next: name, port, session. */
@@ -57,8 +68,8 @@ export function clientSetup(
   policy: ClientPolicy,
 ): SocketSetup & { config: ClientConfig } {
   const reject = policy.rejectUnauthorized ?? process.env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0';
-  const { checkServerIdentity, ALPNProtocols } = policy;
-  const plain = checkServerIdentity === undefined && ALPNProtocols === undefined;
+  const { checkServerIdentity, ALPNProtocols, pskCallback } = policy;
+  const plain = checkServerIdentity === undefined && ALPNProtocols === undefined && pskCallback === undefined;
   const key = (reject ? 1 : 0) | (policy.requestOCSP === true ? 2 : 0);
   if (plain) {
     const known = context.clientSetups[key];
@@ -92,12 +103,20 @@ export function clientSetup(
     // A function cannot be told from another by the session: this one sees the certificate again.
     verifyOnResume: checkServerIdentity !== undefined,
     requestOcsp: policy.requestOCSP === true,
+    externalPsk: pskCallback !== undefined,
   });
   const services: JobServices = {
     ...NO_SERVICES,
     verify: (job, owner) => verifyServer(job, owner as SocketOwner, certificates, checkServerIdentity),
     clientCertificate: (job, owner) =>
       chooseClientCredential(context.credentials, job, (owner as SocketOwner).info.version),
+    offerPsk:
+      pskCallback === undefined
+        ? null
+        : (job, owner) =>
+            telling(owner as SocketOwner, () =>
+              offerPsk(pskCallback, job, (session) => (owner as SocketOwner).keep(session)),
+            ),
   };
   const setup = {
     config,
@@ -108,6 +127,16 @@ export function clientSetup(
   };
   if (plain) context.clientSetups[key] = setup;
   return setup;
+}
+
+/** What a callback throws is the error that the application gets. */
+function telling<T>(owner: SocketOwner, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    owner.refusal ??= error instanceof Error ? error : new Error(String(error));
+    throw error;
+  }
 }
 
 function verifyServer(
@@ -157,18 +186,14 @@ function isIssuedByOne({ chain }: Credential, authorities: readonly Uint8Array[]
 
 // Servers ------------------------------------------------------------------------------------------------
 
-export type SniCallback = (
-  servername: string,
-  done: (error: Error | null, context?: SecureContext) => void,
-) => void;
-export type AlpnCallback = (hello: { servername: string; protocols: string[] }) => string | undefined;
-
 export interface ServerPolicy {
   readonly requestCert?: boolean | undefined;
   readonly rejectUnauthorized?: boolean | undefined;
   readonly ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
   readonly ALPNCallback?: AlpnCallback | undefined;
   readonly SNICallback?: SniCallback | undefined;
+  /** The key of an identity, in TLS 1.3. */
+  readonly pskCallback?: ServerPskCallback<TLSSocket> | undefined;
   /** TLS 1.3 tickets after a full handshake (SSL_CTX_set_num_tickets(3)). Default 2. */
   readonly ticketCount?: number | undefined;
   /** Sessions are kept in this context's cache (SSL_OP_NO_TICKET): a TLS 1.3 ticket is only a name, good once. */
@@ -187,6 +212,8 @@ export interface ServerPolicy {
 export interface ServerVariant {
   readonly keyLog: boolean;
   readonly statefulTickets: boolean;
+  /** Where OCSP responses come from; null: none are stapled. */
+  readonly ocsp: OcspCallback | null;
 }
 
 export function serverSetup(
@@ -198,17 +225,18 @@ export function serverSetup(
   const reject = policy.rejectUnauthorized ?? true;
   const requestCert = policy.requestCert ?? false;
   const binding = clientBinding(context, requestCert, reject);
-  const certificates: CertificatePolicy | null = requestCert
-    ? {
-        provider,
-        clock,
-        anchors: context.anchors,
-        paths: context.paths,
-        reject,
-        checkName: false,
-        requestsOcsp: false,
-      }
-    : null;
+  // Clients are judged by whom the context trusts that their connection got.
+  const policyOf = ({ anchors, paths }: SecureContext): CertificatePolicy => ({
+    provider,
+    clock,
+    anchors,
+    paths,
+    reject,
+    checkName: false,
+    requestsOcsp: false,
+  });
+  const certificates = requestCert ? policyOf(context) : null;
+  const { pskCallback } = policy;
   const config = serverConfig(provider, {
     clock,
     credentials: context.credentials,
@@ -231,24 +259,43 @@ export function serverSetup(
     bindServerName: policy.bindServerName ?? true,
     maxEarlyData: policy.maxEarlyData ?? 0,
     replayGuard: policy.replayGuard !== undefined,
-    selectByJob: policy.SNICallback !== undefined || policy.ALPNCallback !== undefined,
+    externalPsk: pskCallback !== undefined,
+    selectByJob:
+      policy.SNICallback !== undefined || policy.ALPNCallback !== undefined || variant.ocsp !== null,
   });
+  const callbacks: ServerCallbacks = {
+    sni: policy.SNICallback ?? null,
+    ocsp: variant.ocsp,
+    alpn: policy.ALPNCallback ?? null,
+    context,
+    answerFor: (chosen) => ({
+      ...clientBinding(chosen, requestCert, reject),
+      clientCertificateAuthorities: requestCert ? chosen.authorities : [],
+    }),
+  };
   const services: JobServices = {
     ...NO_SERVICES,
     verify:
       certificates === null
         ? null
         : (job, owner): VerifyCertificateAnswer => {
-            const answer = checkCertificate(job, certificates);
+            const { chosenContext } = owner as SocketOwner;
+            const answer = checkCertificate(
+              job,
+              chosenContext === null ? certificates : policyOf(chosenContext),
+            );
             if (!answer.ok) (owner as SocketOwner).refusal = answer.cause as Error;
             return answer;
           },
     tickets: context.tickets,
     sessions: context.sessions,
     replayGuard: policy.replayGuard ?? null,
-    select: config.selectByJob
-      ? (job): Promise<SelectAnswer> | SelectAnswer => select(job, policy, requestCert, reject)
-      : null,
+    select: config.selectByJob ? (job, owner) => select(job, owner as SocketOwner, callbacks) : null,
+    findPsk:
+      pskCallback === undefined
+        ? null
+        : (job, owner) =>
+            telling(owner as SocketOwner, () => findPsk(pskCallback, job, owner as unknown as TLSSocket)),
     verifiesPeer: requestCert,
   };
   return { config, runner: new JobRunner(services), context, rejectUnauthorized: reject, requestCert };
@@ -271,53 +318,4 @@ function clientBinding(
     // Without one of its own, sessions of this policy are kept apart by the policy itself.
     sessionIdContext: sessionIdContext.length > 0 ? sessionIdContext : trust,
   };
-}
-
-function select(
-  job: SelectJob,
-  policy: ServerPolicy,
-  requestCert: boolean,
-  reject: boolean,
-): Promise<SelectAnswer> | SelectAnswer {
-  const { SNICallback, ALPNCallback } = policy;
-  let alpn: Uint8Array | null | 'refuse' | undefined;
-  if (ALPNCallback !== undefined && job.alpn.length > 0) {
-    const protocols = job.alpn.map(latin1);
-    const chosen = ALPNCallback({ servername: job.serverName ?? '', protocols });
-    if (chosen === undefined) alpn = 'refuse';
-    else if (protocols.includes(chosen)) alpn = job.alpn[protocols.indexOf(chosen)] ?? utf8(chosen);
-    else {
-      throw new TypeError(`ALPNCallback chose ${JSON.stringify(chosen)}, which the client did not offer`);
-    }
-  }
-  const withAlpn = alpn === undefined ? {} : { alpn };
-  if (SNICallback === undefined || job.serverName === null) return withAlpn;
-  const { serverName } = job;
-  // Answered at once if the callback does so.
-  let answer: SelectAnswer | null = null;
-  let failure: Error | null = null;
-  let resolve: ((answer: SelectAnswer) => void) | null = null;
-  let fail: ((error: Error) => void) | null = null;
-  SNICallback(serverName, (error, context) => {
-    if (error !== null && error !== undefined) {
-      failure ??= error;
-      fail?.(error);
-      return;
-    }
-    answer ??=
-      context === undefined || context === null
-        ? withAlpn
-        : { ...withAlpn, ...answerFor(context, requestCert, reject) };
-    resolve?.(answer);
-  });
-  if (failure !== null) throw failure;
-  if (answer !== null) return answer;
-  return new Promise((done, failed) => {
-    resolve = done;
-    fail = failed;
-  });
-}
-
-function answerFor(context: SecureContext, requestCert: boolean, reject: boolean): SelectAnswer {
-  return { credentials: context.credentials, ...clientBinding(context, requestCert, reject) };
 }

@@ -17,8 +17,10 @@ import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { nodeDiagnostics } from './diagnostics.ts';
 import { writeKeyLog } from './key-log-file.ts';
+import type { SecureContext } from './secure-context.ts';
 import { asBuffer, SecureStream } from './secure-stream.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
+import { asSslError } from './ssl-error.ts';
 import { rememberTicket } from './used-tickets.ts';
 
 /** From here on what was written leaves at once and does not wait for more of the same turn, in bytes. */
@@ -51,6 +53,16 @@ export interface SocketParts {
   readonly readsDirectly: boolean;
   /** A net.Socket that is still connecting. */
   readonly connecting: boolean;
+  /** Client: where it goes, for errors to say. */
+  readonly target: ConnectTarget | null;
+}
+
+/** By the names of net.connect's options. */
+export interface ConnectTarget {
+  readonly path?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | string | undefined;
+  readonly localAddress?: string | undefined;
 }
 
 const kTls: unique symbol = Symbol('tlsession');
@@ -99,6 +111,18 @@ function onConnect(this: Transport): void {
   socket.emit('connect');
   if (!socket.destroyed) start(socket);
 }
+/** What else a net.Socket says on its way; each has a listener that is named after it. */
+const ON_THE_WAY: Readonly<Record<string, (this: Transport, ...args: unknown[]) => void>> =
+  Object.fromEntries(
+    ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout', 'ready'].map(
+      (name) => [
+        name,
+        function (this: Transport, ...args: unknown[]) {
+          (this[kTls] as TLSSocket).emit(name, ...args);
+        },
+      ],
+    ),
+  );
 function startNow(socket: TLSSocket): void {
   if (!socket.destroyed) start(socket);
 }
@@ -110,6 +134,9 @@ function handshakeIsLate(socket: TLSSocket): void {
 }
 function isIdle(socket: TLSSocket): void {
   socket.emit('timeout');
+}
+function emitClose(socket: TLSSocket, hadError: boolean): void {
+  socket.emit('close', hadError);
 }
 function ignore(): void {}
 
@@ -129,6 +156,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   servername: string | false | null = null;
   /** @internal Why the peer's certificate was refused. */
   refusal: Error | null = null;
+  /** @internal By setKeyCert(). */
+  ownContext: SecureContext | null = null;
+  /** @internal By SNICallback. */
+  chosenContext: SecureContext | null = null;
 
   #connection: Connection;
   readonly #transport: Transport;
@@ -160,12 +191,17 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #failure: Error | null = null;
   /** To resume; given back as soon as the engine has it. */
   #offered: SessionCore | null;
+  /** Sessions that callbacks made, for as long as the handshake lasts. */
+  #kept: SessionCore[] | null = null;
+  /** What is being read, for the length of that. */
+  #input: Uint8Array | null = null;
   #bytesRead = 0;
   #bytesWritten = 0;
 
   /** @internal Use `connect` or `createServer`. */
   constructor(transport: Duplex, parts: SocketParts) {
-    super({ allowHalfOpen: parts.allowHalfOpen });
+    // 'close' says whether there was an error, as a net.Socket's does: it is emitted here.
+    super({ allowHalfOpen: parts.allowHalfOpen, emitClose: false });
     this.#transport = transport;
     this.#parts = parts;
     this.#isServer = parts.config.role === 'server';
@@ -177,7 +213,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     transport.on('close', onClose);
     transport.on('error', onError);
     if (this.#isServer) this.#begin();
-    else if (parts.connecting) transport.once('connect', onConnect);
+    else if (parts.connecting) {
+      transport.once('connect', onConnect);
+      for (const name in ON_THE_WAY) transport.on(name, ON_THE_WAY[name] as () => void);
+    }
     // Whoever called connect() attaches listeners in this turn.
     else process.nextTick(startNow, this);
     if (parts.handshakeTimeoutMs > 0) {
@@ -269,8 +308,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #onData(chunk: Uint8Array): void {
     if (this.#idleTimer !== null) this.#idleTimer.refresh();
+    this.#input = chunk;
     this.#connection.receive(chunk);
     this.#work();
+    this.#input = null;
   }
 
   #onEnd(): void {
@@ -282,7 +323,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #onClose(): void {
     if (this.destroyed) return;
     if (!this.#secure) {
-      this.#fail(disconnected());
+      this.#fail(this.#disconnected());
       return;
     }
     // What came before may still wait for its reader.
@@ -358,7 +399,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
         return;
       case 'error':
         if (this.#announce) this.#becomeSecure();
-        this.#fail(this.refusal ?? event.error);
+        this.#fail(this.refusal ?? this.#explain(event.error));
     }
   }
 
@@ -421,7 +462,6 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     }
     const role = this.#isServer ? 'server' : 'client';
     reportCompleted(info, role, setup.context.sessions, nodeDiagnostics, this.#beganMs);
-    this.emit('secure');
     if (this.#isServer) this.#parts.listener?.secure(this);
     else {
       if (this.listenerCount('OCSPResponse') > 0) {
@@ -429,6 +469,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       }
       this.emit('secureConnect');
     }
+    // After what it means, as in node:tls, where the library itself listens first.
+    this.emit('secure');
     const finishing = this.#finishing;
     if (finishing !== null) {
       this.#finishing = null;
@@ -444,6 +486,26 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.read(0);
   }
 
+  /** The engine's error as node:tls would tell of it. */
+  #explain(error: Error & { readonly code?: string }): Error {
+    if (error.code === 'ECONNRESET') return this.#disconnected();
+    const first = this.#isServer && this.#input !== null ? latin1(this.#input.subarray(0, 8)) : '';
+    return asSslError(error, first);
+  }
+
+  /** The other end closed the connection before the handshake was complete. */
+  #disconnected(): Error {
+    if (this.#isServer) return new TlsessionError('ECONNRESET', 'socket hang up');
+    const { path, host, port, localAddress } = this.#parts.target ?? {};
+    return Object.assign(
+      new TlsessionError(
+        'ECONNRESET',
+        'Client network socket disconnected before secure TLS connection was established',
+      ),
+      { path, host, port, localAddress },
+    );
+  }
+
   #fail(error: Error): void {
     if (this.destroyed) return;
     // Its alert goes out first.
@@ -455,6 +517,12 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     }
     this.#parts.listener?.failed(this, error);
     this.destroy();
+  }
+
+  /** @internal */
+  keep(session: SessionCore): void {
+    this.#kept ??= [];
+    this.#kept.push(session);
   }
 
   /** @internal A job that had to wait is answered. */
@@ -561,8 +629,11 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     if (waiting !== null)
       waiting(error ?? new TlsessionError('ERR_STREAM_DESTROYED', 'the socket was destroyed'));
     const transport = this.#transport;
-    letGo(transport);
-    endTransport(transport, error, done);
+    letGo(transport, this.#parts.connecting);
+    endTransport(transport, error, (failure) => {
+      done(failure);
+      process.nextTick(emitClose, this, error !== null);
+    });
   }
 
   #reportFailure(error: Error | null): void {
@@ -575,6 +646,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #handshakeOver(): void {
     this.#parts.listener?.settled(this);
+    for (const session of this.#kept ?? []) session.release('pskCallback');
+    this.#kept = null;
     if (this.#handshakeTimer === null) return;
     clearTimeout(this.#handshakeTimer);
     this.#handshakeTimer = null;
@@ -664,20 +737,16 @@ const NO_CERTIFICATE = 2;
 /** How long an alert may take to leave a transport that is being given up, in milliseconds. */
 const ALERT_LIMIT_MS = 1000;
 
-function disconnected(): TlsessionError {
-  return new TlsessionError(
-    'ECONNRESET',
-    'Client network socket disconnected before secure TLS connection was established',
-  );
-}
-
-function letGo(transport: Duplex): void {
+function letGo(transport: Duplex, connecting: boolean): void {
   transport.off('data', onData);
   transport.off('end', onEnd);
   transport.off('close', onClose);
   transport.off('error', onError);
   transport.off('drain', onDrain);
-  transport.off('connect', onConnect);
+  if (connecting) {
+    transport.off('connect', onConnect);
+    for (const name in ON_THE_WAY) transport.off(name, ON_THE_WAY[name] as () => void);
+  }
   transport.on('error', ignore);
 }
 

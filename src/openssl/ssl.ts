@@ -12,8 +12,9 @@ import type { ConnectionEvent } from '../handshake/events.ts';
 import { ConnectionInfo } from '../handshake/info.ts';
 import type { SelectAnswer, VerifyCertificateAnswer, VerifyCertificateJob } from '../handshake/jobs.ts';
 import { nodeDiagnostics } from '../net/diagnostics.ts';
-import { Field, makeBody, PeerCertificate } from '../session/body.ts';
-import { SessionCore } from '../session/core.ts';
+import { PeerCertificate } from '../session/body.ts';
+import type { SessionCore } from '../session/core.ts';
+import { externalKeySession } from '../session/external-key.ts';
 import { equalBytes, utf8 } from '../util/bytes.ts';
 import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
@@ -338,7 +339,9 @@ export class Ssl implements JobOwner {
     }
     const old = pskClient?.(this, null) ?? null;
     if (old === null || old.psk.length === 0) return null;
-    return { identity: old.identity, session: this.#keep(externalSession(old.psk)) };
+    const session = externalKeySession(old.psk, 'psk_client');
+    this.#kept.push(session);
+    return { identity: old.identity, session };
   }
 
   #findPsk(identity: Uint8Array): SessionCore | null {
@@ -357,9 +360,7 @@ export class Ssl implements JobOwner {
     }
     const old = pskServer?.(this, identity) ?? null;
     if (old === null || old.length === 0) return null;
-    const session = externalSession(old);
-    session.takeFromApplication('psk_server');
-    return session;
+    return externalKeySession(old, 'psk_server');
   }
 
   readonly #kept: SessionCore[] = [];
@@ -656,14 +657,6 @@ export class Ssl implements JobOwner {
 }
 
 export type SSL = Ssl;
-
-/** A key alone, as the older callbacks give it: SHA-256, no early data. */
-function externalSession(psk: Uint8Array): SessionCore {
-  const fields: (Uint8Array | null)[] = [];
-  fields[Field.masterKey] = psk;
-  const body = makeBody(fields, { version: ProtocolVersion.TLS1_3, cipher: 0x1301 });
-  return SessionCore.fromBody(body, 0, Number.MAX_SAFE_INTEGER, 'psk callback');
-}
 
 function takeFrom(queue: Uint8Array[], buffer: Uint8Array, keep: boolean): number {
   const first = queue[0] as Uint8Array;

@@ -161,7 +161,7 @@ describeOnNodes('stock node:tls', (node, major) => {
       await expect(peer.visit({ port: site.port, ca, ...V13 })).rejects.toThrow(
         /certificate.required|closed after/i,
       );
-      expect(site.failures.at(-1)).toMatchObject({ reason: 'certificate-required' });
+      expect(site.failures.at(-1)).toMatchObject({ failure: 'certificate-required' });
     });
   });
 

@@ -216,6 +216,6 @@ describe('node:tls, our server', () => {
     socket.renegotiate({}, () => {});
     await failed;
     await expect.poll(() => errors.length).toBe(1);
-    expect(errors[0]).toMatchObject({ reason: 'renegotiation-refused' });
+    expect(errors[0]).toMatchObject({ failure: 'renegotiation-refused' });
   });
 });

@@ -377,7 +377,7 @@ describeWithPeers(['openssl'], 'openssl s_client, our server', ({ openssl }) => 
     client.stdin.write('R\n');
     await client.waitFor(/no renegotiation|alert/i);
     await expect.poll(() => errors.length).toBe(1);
-    expect(errors[0]).toMatchObject({ alert: Alert.no_renegotiation, reason: 'renegotiation-refused' });
+    expect(errors[0]).toMatchObject({ alert: Alert.no_renegotiation, failure: 'renegotiation-refused' });
   });
 
   test('the key log is the one that s_client writes', async () => {

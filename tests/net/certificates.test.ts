@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { BasicConstraintsExtension, Extension, KeyUsageFlags, KeyUsagesExtension } from '@peculiar/x509';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/entry/index.ts';
+import { Alert, type AlertName } from '../../src/util/registries.ts';
 import {
   type CertificateOptions,
   type Credential,
@@ -31,17 +32,17 @@ interface Case {
   readonly leaveOutIntermediate?: boolean;
   readonly servername?: string;
   readonly code: string;
-  readonly alert: string;
+  readonly alert: AlertName;
 }
 
 const cases: Record<string, Case> = {
-  'an expired leaf': { leaf: past, code: 'CERT_HAS_EXPIRED', alert: 'CERTIFICATE_EXPIRED' },
-  'a leaf that is not valid yet': { leaf: future, code: 'CERT_NOT_YET_VALID', alert: 'CERTIFICATE_EXPIRED' },
-  'an expired intermediate': { intermediate: past, code: 'CERT_HAS_EXPIRED', alert: 'CERTIFICATE_EXPIRED' },
+  'an expired leaf': { leaf: past, code: 'CERT_HAS_EXPIRED', alert: 'certificate_expired' },
+  'a leaf that is not valid yet': { leaf: future, code: 'CERT_NOT_YET_VALID', alert: 'certificate_expired' },
+  'an expired intermediate': { intermediate: past, code: 'CERT_HAS_EXPIRED', alert: 'certificate_expired' },
   'an intermediate that is no CA': {
     intermediate: { extensions: [new BasicConstraintsExtension(false, undefined, true)] },
     code: 'INVALID_PURPOSE',
-    alert: 'UNKNOWN_CA',
+    alert: 'unknown_ca',
   },
   'an intermediate that may not sign certificates': {
     intermediate: {
@@ -51,13 +52,13 @@ const cases: Record<string, Case> = {
       ],
     },
     code: 'UNSPECIFIED',
-    alert: 'UNKNOWN_CA',
+    alert: 'unknown_ca',
   },
-  'a path that is longer than it may be': { deeper: {}, code: 'PATH_LENGTH_EXCEEDED', alert: 'UNKNOWN_CA' },
+  'a path that is longer than it may be': { deeper: {}, code: 'PATH_LENGTH_EXCEEDED', alert: 'unknown_ca' },
   'a leaf for clients alone': {
     leaf: { purposes: ['client'] },
     code: 'INVALID_PURPOSE',
-    alert: 'UNSUPPORTED_CERTIFICATE',
+    alert: 'unsupported_certificate',
   },
   'a critical extension that is not understood': {
     leaf: {
@@ -67,22 +68,22 @@ const cases: Record<string, Case> = {
       ],
     },
     code: 'UNSPECIFIED',
-    alert: 'UNSUPPORTED_CERTIFICATE',
+    alert: 'unsupported_certificate',
   },
   'another name': {
     servername: 'example.org',
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
-    alert: 'BAD_CERTIFICATE',
+    alert: 'bad_certificate',
   },
   'a signature that does not verify': {
     forged: true,
     code: 'CERT_SIGNATURE_FAILURE',
-    alert: 'BAD_CERTIFICATE',
+    alert: 'bad_certificate',
   },
   'a path that breaks off': {
     leaveOutIntermediate: true,
     code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-    alert: 'UNKNOWN_CA',
+    alert: 'unknown_ca',
   },
 };
 
@@ -129,7 +130,7 @@ describe('a server is refused for', () => {
     };
     const [error] = (await once(connect(options), 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe(refused.code);
-    await expect.poll(() => site.failures).toMatchObject([{ code: `ERR_TLS_PEER_${refused.alert}` }]);
+    await expect.poll(() => site.failures).toMatchObject([{ origin: 'peer', alert: Alert[refused.alert] }]);
 
     // Whoever asks for it goes on, and is told.
     const { socket } = await visit({ ...options, rejectUnauthorized: false });

@@ -62,6 +62,7 @@ class ExpectClientHello extends State {
         cipherSuites: request.hello.cipherSuites,
         groups: request.groups ?? [],
         versions: request.offeredVersions,
+        wantsOcsp: request.wantsOcsp,
         version: request.version,
         clientHello: request.message.slice(),
       },
