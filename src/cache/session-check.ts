@@ -34,7 +34,7 @@ export interface ResumptionExpectation {
   /** Digests as in `SessionBindings`. A session without bindings fails these. */
   readonly trust?: Uint8Array;
   readonly clientAuth?: Uint8Array;
-  /** How long, in milliseconds, a chain of resumptions may go on after the peer was authenticated. */
+  /** How long, in milliseconds, a chain of resumptions may go on after its full handshake. */
   readonly maxChainAgeMs?: number;
 }
 
@@ -71,9 +71,9 @@ export function checkResumable(
     if (trust !== undefined && !equalBytes(bindings.trust, trust)) return full('other-trust');
     if (clientAuth !== undefined && !equalBytes(bindings.clientAuth, clientAuth))
       return full('other-client-auth');
-    if (maxChainAgeMs !== undefined && handshake.nowMs - bindings.authenticatedAtMs > maxChainAgeMs) {
-      return full('keying-material-too-old');
-    }
+  }
+  if (maxChainAgeMs !== undefined && handshake.nowMs - chainBeganMs(session) > maxChainAgeMs) {
+    return full('keying-material-too-old');
   }
 
   if (isExpired(session, handshake.nowMs)) return full('expired');
@@ -101,6 +101,14 @@ export function checkResumable(
     return full('other-hash');
   }
   return null;
+}
+
+/**
+ * When the full handshake was that a session goes back to, in milliseconds since 1970. Plain DER does not say:
+ * then it was at the latest when the session was made.
+ */
+export function chainBeganMs(session: SessionCore): number {
+  return session.body('resumption').bindings?.authenticatedAtMs ?? session.timeMs('resumption');
 }
 
 /** Strict, as in OpenSSL: a session lives through the very millisecond of its time and timeout. */

@@ -1,7 +1,7 @@
 /** What most callers leave out of a configuration. */
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
-import { type Clock, systemClock } from '../util/clock.ts';
+import { systemClock } from '../util/clock.ts';
 import { DEFAULT_LIMITS } from '../util/limits.ts';
 import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
 
@@ -18,8 +18,18 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** OpenSSL's default session timeout, in seconds. */
 export const DEFAULT_SESSION_TIMEOUT_SEC = 7200;
+/** Seconds that a chain of resumptions may last, unless single sessions live longer. */
+export const DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC = 604_800;
 
-function common(provider: CryptoProvider, clock: Clock): Omit<ClientConfig, ClientOnly> {
+/** A session's own life is never cut short by the default. */
+function keyingMaterialAge(sessionTimeoutSec: number = DEFAULT_SESSION_TIMEOUT_SEC): number {
+  return Math.max(DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC, sessionTimeoutSec);
+}
+
+function common(
+  provider: CryptoProvider,
+  { clock = systemClock, sessionTimeoutSec }: Partial<Pick<ClientConfig, 'clock' | 'sessionTimeoutSec'>>,
+): Omit<ClientConfig, ClientOnly> {
   return {
     provider,
     clock,
@@ -42,6 +52,7 @@ function common(provider: CryptoProvider, clock: Clock): Omit<ClientConfig, Clie
     certificateCompressors: [],
     grease: false,
     sessionTimeoutSec: DEFAULT_SESSION_TIMEOUT_SEC,
+    maxKeyingMaterialAgeSec: keyingMaterialAge(sessionTimeoutSec),
     extendedMasterSecret: true,
     requireExtendedMasterSecret: false,
     allowPskKe: false,
@@ -65,6 +76,7 @@ type ClientOnly =
   | 'postHandshakeAuth'
   | 'earlyData'
   | 'holdEarlyData'
+  | 'pskKeOnly'
   | 'externalPsk'
   | 'verifyOnResume'
   | 'verifyPeer'
@@ -79,7 +91,7 @@ export function clientConfig(
   options: Partial<Omit<ClientConfig, 'role' | 'provider'>>,
 ): ClientConfig {
   return {
-    ...common(provider, options.clock ?? systemClock),
+    ...common(provider, options),
     role: 'client',
     serverName: null,
     sendServerName: true,
@@ -95,6 +107,7 @@ export function clientConfig(
     postHandshakeAuth: false,
     earlyData: false,
     holdEarlyData: false,
+    pskKeOnly: false,
     externalPsk: false,
     verifyOnResume: false,
     verifyPeer: true,
@@ -112,7 +125,7 @@ export function serverConfig(
   options: Partial<Omit<ServerConfig, 'role' | 'provider'>>,
 ): ServerConfig {
   return {
-    ...common(provider, options.clock ?? systemClock),
+    ...common(provider, options),
     role: 'server',
     credentials: [],
     selectByJob: false,

@@ -66,6 +66,11 @@ interface CommonConfig {
   /** How long new sessions may be resumed, in seconds (SSL_CTX_set_timeout; default 7200). */
   readonly sessionTimeoutSec: number;
   /**
+   * How long, in seconds, one full handshake may be lived on: sessions that come from resuming others count
+   * from there, over the whole chain. Default: 604,800 (7 days), or the session timeout if that is longer.
+   */
+  readonly maxKeyingMaterialAgeSec: number;
+  /**
    * Whether the extended master secret is spoken in TLS 1.2 (RFC 7627). False is OpenSSL's
    * SSL_OP_NO_EXTENDED_MASTER_SECRET: for peers that fail over the extension, at the price of what it protects.
    */
@@ -119,6 +124,8 @@ export interface ClientConfig extends CommonConfig {
    * server's Finished is there: until then more of it may be written.
    */
   readonly holdEarlyData: boolean;
+  /** With `allowPskKe`: offer psk_ke alone. A server that does not speak it makes a full handshake. */
+  readonly pskKeOnly: boolean;
   /** Ask by job for an external key (SSL_CTX_set_psk_use_session_callback). */
   readonly externalPsk: boolean;
   /** Whether a resumed session's certificate goes through the certificate job again. */

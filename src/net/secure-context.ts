@@ -8,7 +8,11 @@ import { rootCertificates } from 'node:tls';
 import { CacheMode } from '../cache/modes.ts';
 import { SessionContext } from '../cache/session-context.ts';
 import { ContextTickets } from '../connection/context-tickets.ts';
-import { DEFAULT_SESSION_TIMEOUT_SEC, DEFAULT_SIGNATURE_SCHEMES } from '../connection/defaults.ts';
+import {
+  DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC,
+  DEFAULT_SESSION_TIMEOUT_SEC,
+  DEFAULT_SIGNATURE_SCHEMES,
+} from '../connection/defaults.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Credential } from '../handshake/config.ts';
@@ -57,6 +61,11 @@ export interface SecureContextOptions {
   readonly sessionIdContext?: string | undefined;
   /** Seconds that new sessions may be resumed. Default 7200. */
   readonly sessionTimeout?: number | undefined;
+  /**
+   * Seconds that one full handshake may be lived on over a chain of resumptions, counted from it. Default: 7 days,
+   * or `sessionTimeout` if that is longer. Infinity: no bound.
+   */
+  readonly maxKeyingMaterialAge?: number | undefined;
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. Default: random. */
   readonly ticketKeys?: Uint8Array | undefined;
   /** Keys that rotate, and that other processes may share; instead of `ticketKeys`. */
@@ -94,6 +103,7 @@ export class SecureContext implements SecureContextLike {
   readonly maxVersion: number;
   readonly sessionIdContext: Uint8Array;
   readonly sessionTimeoutSec: number;
+  readonly maxKeyingMaterialAgeSec: number;
   /** Verified paths, remembered for all connections of this context. */
   readonly paths: PathCache = new PathCache();
   readonly tickets: ContextTickets;
@@ -149,6 +159,12 @@ export class SecureContext implements SecureContextLike {
       throw new UsageError('ERR_OUT_OF_RANGE', 'sessionTimeout is a whole number of seconds');
     }
     this.sessionTimeoutSec = timeout === 0 ? DEFAULT_SESSION_TIMEOUT_SEC : timeout;
+    const maxAge =
+      options.maxKeyingMaterialAge ?? Math.max(DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC, this.sessionTimeoutSec);
+    if (!(maxAge > 0)) {
+      throw new UsageError('ERR_OUT_OF_RANGE', 'maxKeyingMaterialAge is a positive number of seconds');
+    }
+    this.maxKeyingMaterialAgeSec = maxAge;
     this.tickets = new ContextTickets({
       provider,
       clock: this.clock,

@@ -93,6 +93,7 @@ export function clientSetup(
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
     sessionTimeoutSec: context.sessionTimeoutSec,
+    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
     alpn: ALPNProtocols === undefined ? [] : parseAlpn(ALPNProtocols),
     trust: context.digest(
       `trust ${reject} ${checkServerIdentity === undefined ? 'RFC 9525' : 'own check'}`,
@@ -246,6 +247,7 @@ export function serverSetup(
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
     sessionTimeoutSec: context.sessionTimeoutSec,
+    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
     alpn: policy.ALPNProtocols === undefined ? [] : parseAlpn(policy.ALPNProtocols),
     preferServerCiphers: context.preferServerCiphers,
     ...binding,

@@ -13,6 +13,7 @@ const NAMES = [
   'minVersion',
   'maxVersion',
   'sessionTimeout',
+  'maxKeyingMaterialAge',
   'sessionIdContext',
   'ticketKeys',
   'ticketKeyring',

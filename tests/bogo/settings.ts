@@ -112,6 +112,7 @@ function common(config: ShimConfig, clock: Clock): CommonConfig {
     certificateCompressors: compressorsOf(config),
     grease: config['enable-grease'],
     sessionTimeoutSec: 7200,
+    maxKeyingMaterialAgeSec: 604_800,
     extendedMasterSecret: true,
     requireExtendedMasterSecret: false,
     allowPskKe: false,
@@ -143,6 +144,7 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     postHandshakeAuth: false,
     earlyData: config['enable-early-data'],
     holdEarlyData: false,
+    pskKeOnly: false,
     verifyPeer: config['verify-peer'],
     fallbackScsv: config['fallback-scsv'],
     // BoringSSL's own client takes servers without the extension.

@@ -247,6 +247,9 @@ export class ExpectServerHello extends State {
       if (psk !== null && host.config.allowPskKe) return null;
       throw TlsAlertError.local('missing-extension', 'key_share in ServerHello');
     }
+    if (psk !== null && host.config.allowPskKe && host.config.pskKeOnly) {
+      throw TlsAlertError.local('illegal-parameter', 'key_share with psk_ke');
+    }
     const { group, keyExchange } = readServerKeyShare(share);
     const key = this.#offer.keyShares.find((candidate) => candidate.group === group);
     if (key === undefined) throw TlsAlertError.local('wrong-group');

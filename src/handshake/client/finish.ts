@@ -1,4 +1,5 @@
 /** The client's last flight in TLS 1.3, and the session that comes of the handshake. */
+import { chainBeganMs } from '../../cache/session-check.ts';
 import type { MasterSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
 import type { Transcript } from '../../schedule/transcript.ts';
 import type { SessionBindings } from '../../session/body.ts';
@@ -179,13 +180,14 @@ function complete(
 
 function sessionFacts(host: Host<ClientConfig>, hello: Hello13, identity: ServerIdentity): SessionFacts {
   const { config, info } = host;
-  const before = hello.psk?.session.body('connection').bindings ?? null;
+  const { psk } = hello;
   const bindings: SessionBindings = Object.freeze({
     host: config.serverName,
     port: config.port,
     trust: config.trust,
     clientAuth: config.clientAuth,
-    authenticatedAtMs: before?.authenticatedAtMs ?? host.nowMs(),
+    // An external key is no session: its own handshake begins a chain.
+    authenticatedAtMs: psk?.kind === 'ticket' ? chainBeganMs(psk.session) : host.nowMs(),
   });
   return {
     version: ProtocolVersion.TLS1_3,

@@ -185,7 +185,11 @@ function writeTls13(
   if (grease !== null) shares.unshift({ group: grease.group, keyExchange: new Uint8Array(1) });
   writeClientKeyShares(writer, shares);
   note(ExtensionType.key_share);
-  const modes = config.allowPskKe ? [PskMode.psk_dhe_ke, PskMode.psk_ke] : [PskMode.psk_dhe_ke];
+  const modes = !config.allowPskKe
+    ? [PskMode.psk_dhe_ke]
+    : config.pskKeOnly
+      ? [PskMode.psk_ke]
+      : [PskMode.psk_dhe_ke, PskMode.psk_ke];
   writeU8List(writer, ExtensionType.psk_key_exchange_modes, modes);
   note(ExtensionType.psk_key_exchange_modes);
   const versions = grease === null ? base.versions : [grease.version, ...base.versions];

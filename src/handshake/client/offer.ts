@@ -1,4 +1,5 @@
 /** What a client may offer of the session it was given: the checks of DESIGN rule 6, each with its reason. */
+import { chainBeganMs } from '../../cache/session-check.ts';
 import { Field, type SessionBody } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import type { ResumptionReason } from '../../session/resumption-reason.ts';
@@ -20,6 +21,7 @@ export function whyNotOffer(
   if (version < config.minVersion || version > config.maxVersion) return 'other-version';
   if (version !== ProtocolVersion.TLS1_2 && version !== ProtocolVersion.TLS1_3) return 'other-version';
   if (nowMs > session.expiresAtMs) return 'expired';
+  if (nowMs - chainBeganMs(session) > config.maxKeyingMaterialAgeSec * 1000) return 'keying-material-too-old';
   const suite = cipherSuites.get(body.cipher);
   if (suite === undefined || suite.version !== version) return 'other-cipher';
   if (version === ProtocolVersion.TLS1_3) {

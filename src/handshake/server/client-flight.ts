@@ -1,4 +1,5 @@
 /** The client's flight in TLS 1.3, read by the server: early data's end, certificate, Finished. */
+import { chainBeganMs } from '../../cache/session-check.ts';
 import type { PublicKey } from '../../crypto/provider.ts';
 import type { MasterSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
 import { Field, type PeerCertificate, type SessionBindings } from '../../session/body.ts';
@@ -195,6 +196,10 @@ class ExpectClientFinished extends State {
     flight.traffic.server.destroy();
 
     const facts = this.#facts();
+    const resumed = flight.psk?.kind === 'ticket' ? flight.psk : null;
+    // Without a key exchange there is nothing new in the keys: they live no longer than those resumed from.
+    const keysEndMs =
+      resumed !== null && !resumed.dhe ? resumed.session.expiresAtMs : Number.POSITIVE_INFINITY;
     host.adoptSession(makeSession(facts, host.nowMs(), host.config.sessionTimeoutSec));
     if (flight.psk !== null) host.letGo(flight.psk.session);
     host.reader.ignoreChangeCipherSpec = false;
@@ -211,6 +216,7 @@ class ExpectClientFinished extends State {
       takesTickets: modes !== null && (modes.dhe || (modes.plain && host.config.allowPskKe)),
       resumed: flight.psk !== null,
       application,
+      keysEndMs,
     });
     host.emit({ type: 'handshake' });
     state.issueFirstTickets();
@@ -220,14 +226,16 @@ class ExpectClientFinished extends State {
   #facts(): SessionFacts {
     const host = this.#host;
     const { flight } = this.#ending;
+    const { psk } = flight;
     const { settings, suite } = flight.agreed;
-    const before = flight.psk?.session.body('connection') ?? null;
+    const before = psk?.session.body('connection') ?? null;
     const bindings: SessionBindings = Object.freeze({
       host: null,
       port: 0,
       trust: settings.trust,
       clientAuth: settings.clientAuth,
-      authenticatedAtMs: before?.bindings?.authenticatedAtMs ?? host.nowMs(),
+      // An external key is no session: its own handshake begins a chain.
+      authenticatedAtMs: psk?.kind === 'ticket' ? chainBeganMs(psk.session) : host.nowMs(),
     });
     const { chain, verifyResult } = this.#identity;
     return {

@@ -28,6 +28,8 @@ export interface FinishedServer13 {
   readonly takesTickets: boolean;
   readonly resumed: boolean;
   readonly application: TrafficSecretPair;
+  /** No ticket lives beyond this, in milliseconds since 1970. */
+  readonly keysEndMs: number;
 }
 
 export class EstablishedServer13 extends State {
@@ -124,13 +126,16 @@ export class EstablishedServer13 extends State {
   #issueTicket(): void {
     const host = this.#host;
     const { config } = host;
+    const leftSec = this.#leftSec();
+    // What could not be resumed any more is not worth a message.
+    if (leftSec <= 0) return;
+    const lifetimeSec = Math.min(config.sessionTimeoutSec, MAX_TICKET_LIFETIME_SEC, leftSec);
     this.#resumption ??= host.track(this.#finished.master.resumption(this.#finished.transcriptHash));
     const nonce = ticketNonce(this.#tickets++);
     const masterKey = this.#resumption.psk(nonce);
     const random = host.random(4);
     const ageAdd = new DataView(random.buffer, random.byteOffset, 4).getUint32(0);
     const id = newSessionId(host);
-    const lifetimeSec = Math.min(config.sessionTimeoutSec, MAX_TICKET_LIFETIME_SEC);
     const maxEarlyData = config.replayGuard ? config.maxEarlyData : 0;
     const session = makeSession(
       {
@@ -172,6 +177,15 @@ export class EstablishedServer13 extends State {
     } else {
       host.startSideJob<'seal-ticket'>({ kind: 'seal-ticket', session, lifetimeSec }, send, failed);
     }
+  }
+
+  /** Seconds that anything may live that comes of this connection's keys. */
+  #leftSec(): number {
+    const host = this.#host;
+    const { facts, keysEndMs } = this.#finished;
+    const beganMs = facts.bindings?.authenticatedAtMs ?? host.nowMs();
+    const chainEndMs = beganMs + host.config.maxKeyingMaterialAgeSec * 1000;
+    return Math.floor((Math.min(chainEndMs, keysEndMs) - host.nowMs()) / 1000);
   }
 
   #send(ticket: Parameters<typeof writeNewSessionTicket13>[1]): void {

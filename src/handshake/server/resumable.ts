@@ -34,6 +34,7 @@ export function whyNotResumable(
     nowMs,
     idContext: settings.sessionIdContext,
     verifiesPeer: asksClient && !bound,
+    maxChainAgeMs: host.config.maxKeyingMaterialAgeSec * 1000,
     extendedMasterSecret: version === ProtocolVersion.TLS1_2 ? request.extendedMasterSecret : null,
     ...(host.config.bindServerName ? { hostname: serverName === null ? null : utf8(serverName) } : {}),
     ...(bound ? { trust: settings.trust, clientAuth: settings.clientAuth } : {}),

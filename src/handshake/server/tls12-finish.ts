@@ -99,7 +99,7 @@ function finishFull(
     return state;
   };
   if (chosen.willSendTicket) {
-    const timeoutSec = host.config.sessionTimeoutSec;
+    const timeoutSec = lifetimeSec(host.config);
     return sendTicket(host, secured, session, { sealSec: timeoutSec, saySec: timeoutSec }, finish);
   }
   if (chosen.sessionId.length === 0) return finish(false);
@@ -152,10 +152,14 @@ function newSession(
       bindings,
     },
     host.nowMs(),
-    host.config.sessionTimeoutSec,
+    lifetimeSec(host.config),
   );
   masterKey.fill(0);
   return session;
+}
+
+function lifetimeSec({ sessionTimeoutSec, maxKeyingMaterialAgeSec }: ServerConfig): number {
+  return Math.min(sessionTimeoutSec, maxKeyingMaterialAgeSec);
 }
 
 /** NewSessionTicket was promised: where there is no ticket after all, an empty one (RFC 5077, 3.3). */
