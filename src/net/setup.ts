@@ -304,7 +304,7 @@ export function serverSetup(
 }
 
 /** What a server's sessions are bound to: who may be the client, and by whose word. */
-function clientBinding(
+export function clientBinding(
   context: SecureContext,
   requestCert: boolean,
   reject: boolean,

@@ -1,0 +1,193 @@
+/**
+ * A keyring's keys in a stock `tls.Server`. By what node:tls documents, a server has one key: when the ring
+ * rotates, tickets of the key before are lost. Several keys at once need a callback that node:tls has and does
+ * not document; see `dangerouslyUseTicketKeyCallback`.
+ */
+import type * as tls from 'node:tls';
+import { nodeProvider } from '../crypto/node/index.ts';
+import { writeTicketKey } from '../ticket/key-layouts.ts';
+import { type OpensslTicketKey, wipeKeyMaterial } from '../ticket/key-material.ts';
+import type { TicketKeyRole, TicketKeyring } from '../ticket/keyring.ts';
+import { equalSecret } from '../util/bytes.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
+import { UsageError } from '../util/errors.ts';
+
+export interface TicketKeySharingOptions {
+  /** Its keys are in OpenSSL's format with 16 bytes each (`format: 'openssl', opensslKeyBytes: 16`). */
+  readonly keyring: TicketKeyring;
+  /**
+   * Opens tickets with every key of the ring, by way of `server._sharedCreds.context.onticketkeycallback`:
+   * there in Node 20 to 26, but in no documentation, so that another Node may do without. Node **ends the
+   * process** when what the callback returns is not of the exact form that it wants. Default false.
+   */
+  readonly dangerouslyUseTicketKeyCallback?: boolean | undefined;
+  /** Milliseconds between looks at the ring for a key that has become the current one. Default 1,000. */
+  readonly checkEveryMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  /** Told of a ring that cannot be followed any more. Default: a warning of the process. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** What a callback returns: 0 refuse, 1 use, 2 use and renew; HMAC key, AES key; to seal also name and IV. */
+type KeyAnswer = [number, Buffer, Buffer, Buffer?, Buffer?];
+
+interface NativeContext {
+  enableTicketKeyCallback(): void;
+  onticketkeycallback?: (name: Buffer, iv: Buffer, encrypt: boolean) => KeyAnswer;
+}
+
+interface KeyEntry {
+  readonly role: TicketKeyRole;
+  readonly name: Buffer;
+  readonly hmac: Buffer;
+  readonly aes: Buffer;
+}
+
+const KEY_BYTES = 16;
+
+export class TicketKeySharing {
+  readonly #server: tls.Server;
+  readonly #keyring: TicketKeyring;
+  readonly #clock: Clock;
+  readonly #several: boolean;
+  readonly #onError: (error: unknown) => void;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** What the ring had when it was last looked at: roles and names. */
+  #seen = '';
+  #keys: readonly KeyEntry[] = [];
+  #native: NativeContext | null = null;
+
+  /** @throws {UsageError} `ERR_NODE_TLS_TICKET_KEYS` for a ring whose keys do not fit, or a Node without the callback. */
+  constructor(server: tls.Server, options: TicketKeySharingOptions) {
+    this.#server = server;
+    this.#keyring = options.keyring;
+    this.#clock = options.clock ?? systemClock;
+    this.#several = options.dangerouslyUseTicketKeyCallback ?? false;
+    this.#onError = options.onError ?? ((error) => process.emitWarning(error as Error));
+    this.refresh();
+    this.#timer = setInterval(() => this.#check(), options.checkEveryMs ?? 1000);
+    this.#timer.unref();
+  }
+
+  /** Looks at the ring now, and gives the server what has changed. */
+  refresh(): void {
+    this.#look();
+    if (this.#several) this.#install();
+    else this.#set();
+  }
+
+  #check(): void {
+    try {
+      this.refresh();
+    } catch (error) {
+      // A ring that was destroyed, or has keys now that node:tls cannot have: neither mends itself.
+      this.stop();
+      this.#onError(error);
+    }
+  }
+
+  /**
+   * Looks at the ring no more, and wipes its copies. A server with one key keeps that; one with several makes
+   * no tickets from now on and opens none, since the callback cannot be taken away again.
+   */
+  stop(): void {
+    clearInterval(this.#timer);
+    if (this.#native !== null) this.#native.onticketkeycallback = REFUSE;
+    this.#native = null;
+    this.#forget();
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.wallMs();
+    this.#keyring.advance(nowMs);
+    const seen = this.#keyring
+      .keys()
+      .map(({ role, name }) => `${role} ${name}`)
+      .join();
+    if (seen === this.#seen) return;
+    const keys: KeyEntry[] = [];
+    const records = this.#keyring.export();
+    try {
+      for (const { role, material } of records) {
+        if (material.format !== 'openssl' || material.aesKey.length !== KEY_BYTES) {
+          throw new UsageError(
+            'ERR_NODE_TLS_TICKET_KEYS',
+            "node:tls takes ticket keys of 48 bytes: make the keyring with format 'openssl' and opensslKeyBytes 16",
+          );
+        }
+        keys.push(entry(role, material));
+      }
+    } finally {
+      for (const { material } of records) wipeKeyMaterial(material);
+    }
+    this.#forget();
+    this.#keys = keys;
+    this.#seen = seen;
+  }
+
+  /** The current key, by what is documented. */
+  #set(): void {
+    const { name, hmac, aes } = this.#keys.find(({ role }) => role === 'current') as KeyEntry;
+    const bytes = writeTicketKey('node48', { format: 'openssl', name, hmacKey: hmac, aesKey: aes });
+    const there = this.#server.getTicketKeys();
+    if (!equalSecret(there, bytes)) this.#server.setTicketKeys(Buffer.from(bytes));
+    there.fill(0);
+    bytes.fill(0);
+  }
+
+  #install(): void {
+    const native = (this.#server as unknown as { _sharedCreds?: { context?: NativeContext } })._sharedCreds
+      ?.context;
+    // `setSecureContext` makes a new one.
+    if (native === this.#native && native !== null) return;
+    if (typeof native?.enableTicketKeyCallback !== 'function') {
+      throw new UsageError(
+        'ERR_NODE_TLS_TICKET_KEYS',
+        `Node ${process.versions.node} does not have the callback that several ticket keys need`,
+      );
+    }
+    native.onticketkeycallback = (name, _iv, encrypt) => {
+      try {
+        return this.#answer(name, encrypt);
+      } catch {
+        return REFUSE();
+      }
+    };
+    native.enableTicketKeyCallback();
+    this.#native = native;
+  }
+
+  #answer(name: Buffer, encrypt: boolean): KeyAnswer {
+    this.#look();
+    if (encrypt) {
+      const current = this.#keys.find(({ role }) => role === 'current');
+      if (current === undefined) return REFUSE();
+      return [1, current.hmac, current.aes, current.name, Buffer.from(nodeProvider.random(16))];
+    }
+    const key = this.#keys.find((each) => each.name.equals(name));
+    if (key === undefined) return REFUSE();
+    return [key.role === 'previous' ? 2 : 1, key.hmac, key.aes];
+  }
+
+  #forget(): void {
+    for (const { hmac, aes } of this.#keys) {
+      hmac.fill(0);
+      aes.fill(0);
+    }
+    this.#keys = [];
+    this.#seen = '';
+  }
+}
+
+/** Every place filled: without them Node ends the process. */
+const REFUSE = (): KeyAnswer => [
+  0,
+  Buffer.alloc(KEY_BYTES),
+  Buffer.alloc(KEY_BYTES),
+  Buffer.alloc(KEY_BYTES),
+  Buffer.alloc(KEY_BYTES),
+];
+
+function entry(role: TicketKeyRole, { name, hmacKey, aesKey }: OpensslTicketKey): KeyEntry {
+  return { role, name: Buffer.from(name), hmac: Buffer.from(hmacKey), aes: Buffer.from(aesKey) };
+}
