@@ -19,6 +19,8 @@ interface Entry {
   readonly expiresAtMs: number;
   /** Its number in the heap. */
   readonly item: number;
+  /** Added, and not put: it stays until its time. */
+  readonly stays: boolean;
 }
 
 export class MemoryStore implements SessionStore {
@@ -27,6 +29,8 @@ export class MemoryStore implements SessionStore {
   readonly #maxBytes: number;
   /** Least recently used first: a use takes an entry out and puts it in again. */
   readonly #entries: Map<string, Entry> = new Map();
+  /** What may not be dropped for room. */
+  readonly #staying: Map<string, Entry> = new Map();
   readonly #heap: ExpiryHeap = new ExpiryHeap();
   readonly #byItem: (Entry | null)[] = [];
   readonly #freeItems: number[] = [];
@@ -41,7 +45,7 @@ export class MemoryStore implements SessionStore {
 
   /** Entries, those that have expired and were not dropped yet among them. */
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#staying.size;
   }
 
   /** Bytes of all values. */
@@ -52,8 +56,10 @@ export class MemoryStore implements SessionStore {
   get(key: string): Uint8Array | null {
     const entry = this.#live(key);
     if (entry === null) return null;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    if (!entry.stays) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+    }
     return copyBytes(entry.value);
   }
 
@@ -61,24 +67,33 @@ export class MemoryStore implements SessionStore {
     checkStoreValue(value, expiresAtMs);
     const there = this.#live(key);
     if (there !== null) this.#drop(there);
-    const nowMs = this.#clock.wallMs();
-    if (nowMs > expiresAtMs || value.length > this.#maxBytes || this.#maxEntries < 1) return;
-    while (this.#entries.size >= this.#maxEntries || this.#bytes + value.length > this.#maxBytes) {
-      this.#drop(this.#firstToGo(nowMs));
-    }
-    const item = this.#freeItems.pop() ?? this.#byItem.length;
-    const entry: Entry = { key, value: copyBytes(value), expiresAtMs, item };
-    this.#byItem[item] = entry;
-    this.#heap.add(item, expiresAtMs);
-    this.#entries.set(key, entry);
-    this.#bytes += value.length;
+    this.#insert(key, value, expiresAtMs, false);
   }
 
+  /** @throws {CacheError} `ERR_STORE_FAILED` when there is no room that may be made. */
   add(key: string, value: Uint8Array, expiresAtMs: number): boolean {
     checkStoreValue(value, expiresAtMs);
-    if (this.#live(key) !== null) return false;
-    this.put(key, value, expiresAtMs);
-    return this.#entries.has(key);
+    if (this.#live(key) !== null || this.#clock.wallMs() > expiresAtMs) return false;
+    if (this.#insert(key, value, expiresAtMs, true)) return true;
+    throw new CacheError('ERR_STORE_FAILED', 'the store is full of what may not be dropped');
+  }
+
+  /** Whether there was room, or could be made. */
+  #insert(key: string, value: Uint8Array, expiresAtMs: number, stays: boolean): boolean {
+    const nowMs = this.#clock.wallMs();
+    if (nowMs > expiresAtMs || value.length > this.#maxBytes || this.#maxEntries < 1) return false;
+    while (this.size >= this.#maxEntries || this.#bytes + value.length > this.#maxBytes) {
+      const first = this.#firstToGo(nowMs);
+      if (first === null) return false;
+      this.#drop(first);
+    }
+    const item = this.#freeItems.pop() ?? this.#byItem.length;
+    const entry: Entry = { key, value: copyBytes(value), expiresAtMs, item, stays };
+    this.#byItem[item] = entry;
+    this.#heap.add(item, expiresAtMs);
+    (stays ? this.#staying : this.#entries).set(key, entry);
+    this.#bytes += value.length;
+    return true;
   }
 
   take(key: string): Uint8Array | null {
@@ -104,13 +119,13 @@ export class MemoryStore implements SessionStore {
   }
 
   close(): void {
-    for (const entry of [...this.#entries.values()]) this.#drop(entry);
+    for (const entry of [...this.#entries.values(), ...this.#staying.values()]) this.#drop(entry);
     this.#closed = true;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<StoreEntry, void, undefined> {
     this.#use();
-    for (const key of [...this.#entries.keys()]) {
+    for (const key of [...this.#entries.keys(), ...this.#staying.keys()]) {
       const entry = this.#live(key);
       if (entry !== null) yield { key, value: copyBytes(entry.value), expiresAtMs: entry.expiresAtMs };
     }
@@ -123,15 +138,15 @@ export class MemoryStore implements SessionStore {
   #live(key: string): Entry | null {
     this.#use();
     checkStoreKey(key);
-    const entry = this.#entries.get(key) ?? null;
+    const entry = this.#entries.get(key) ?? this.#staying.get(key) ?? null;
     if (entry === null || this.#clock.wallMs() <= entry.expiresAtMs) return entry;
     this.#drop(entry);
     return null;
   }
 
-  #firstToGo(nowMs: number): Entry {
+  #firstToGo(nowMs: number): Entry | null {
     if (this.#heap.firstKey < nowMs) return this.#byItem[this.#heap.first] as Entry;
-    return this.#entries.values().next().value as Entry;
+    return this.#entries.values().next().value ?? null;
   }
 
   #drop(entry: Entry): void {
@@ -142,7 +157,7 @@ export class MemoryStore implements SessionStore {
   #forget(entry: Entry): void {
     this.#byItem[entry.item] = null;
     this.#freeItems.push(entry.item);
-    this.#entries.delete(entry.key);
+    (entry.stays ? this.#staying : this.#entries).delete(entry.key);
     this.#bytes -= entry.value.length;
     entry.value.fill(0);
   }

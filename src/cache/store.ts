@@ -38,7 +38,8 @@ export interface SessionStore {
   put(key: string, value: Uint8Array, expiresAtMs: number): Awaitable<void>;
   /**
    * Puts a value only where there is none: true to exactly one of all who add the same key at once, in
-   * whatever process. One whose time is over already adds nothing, and is answered with false.
+   * whatever process. One whose time is over already adds nothing, and is answered with false. What was added
+   * is not dropped before its time to make room: a store that has none left throws.
    */
   add(key: string, value: Uint8Array, expiresAtMs: number): Awaitable<boolean>;
   /**

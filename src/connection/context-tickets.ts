@@ -3,14 +3,17 @@
  * (SSL_CTX_set_tlsext_ticket_key_cb(3)), and hold the envelope: what a session is bound to has to come back
  * with it. Under keys that were given they hold what other programs with these keys can read.
  */
+import type { Awaitable } from '../cache/awaitable.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Channel, TicketKeyMessage } from '../diagnostics/channels.ts';
 import type { OpenTicketAnswer } from '../handshake/jobs.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
+import { TicketError } from '../ticket/errors.ts';
 import { readTicketKey, writeTicketKey } from '../ticket/key-layouts.ts';
 import type { OpensslTicketKey } from '../ticket/key-material.ts';
 import { TicketKeyring } from '../ticket/keyring.ts';
+import type { SharedTicketSealer, TicketSealer } from '../ticket/sealer.ts';
 import { openSessionTicket, sealSessionTicket } from '../ticket/session-ticket.ts';
 import type { Clock } from '../util/clock.ts';
 import type { SessionTickets } from './job-runner.ts';
@@ -25,26 +28,35 @@ export interface ContextTicketsOptions {
   /** In the layout of node:tls: 48 bytes. */
   readonly ticketKeys?: Uint8Array | undefined;
   /** Keys that are kept elsewhere; the context does not destroy it. */
-  readonly keyring?: TicketKeyring | undefined;
+  readonly keyring?: TicketKeyring | SharedTicketSealer | undefined;
   /** Told of what happens to the keys. */
   readonly channel?: Channel<TicketKeyMessage> | undefined;
 }
 
 export class ContextTickets implements SessionTickets {
-  readonly ring: TicketKeyring;
+  readonly #sealer: TicketSealer;
   readonly #provider: CryptoProvider;
   readonly #clock: Clock;
   /** Whether nobody else has the keys. */
   #own: boolean;
   readonly #given: boolean;
 
-  /** @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes. */
+  /**
+   * @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes; `ERR_TICKET_KEYRING` for keys of a
+   * fleet that end before the sessions do.
+   */
   constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring, channel }: ContextTicketsOptions) {
     this.#provider = provider;
     this.#clock = clock;
     this.#given = keyring !== undefined;
     this.#own = ticketKeys === undefined && keyring === undefined;
-    this.ring =
+    if (keyring !== undefined && 'refresh' in keyring && keyring.ticketLifetimeSec < sessionTimeoutSec) {
+      throw new TicketError(
+        'ERR_TICKET_KEYRING',
+        `sessions would live for ${sessionTimeoutSec} s, and keys are kept for tickets of ${keyring.ticketLifetimeSec} s`,
+      );
+    }
+    this.#sealer =
       keyring ??
       TicketKeyring.create(
         {
@@ -57,20 +69,40 @@ export class ContextTickets implements SessionTickets {
         },
         clock.wallMs(),
       );
-    if (channel !== undefined) this.ring.reportTo(channel);
+    if (channel !== undefined && this.#sealer instanceof TicketKeyring) this.#sealer.reportTo(channel);
+  }
+
+  /** @throws {TicketError} `ERR_TICKET_KEYRING` when the keys are a fleet's, which changes them itself. */
+  get ring(): TicketKeyring {
+    if (this.#sealer instanceof TicketKeyring) return this.#sealer;
+    throw new TicketError(
+      'ERR_TICKET_KEYRING',
+      "the ticket keys are a fleet's, and are not given or taken here",
+    );
   }
 
   seal(session: SessionCore): Uint8Array | null {
     const nowMs = this.#clock.wallMs();
-    if (!this.#own) return sealSessionTicket(this.ring, session, nowMs);
+    if (!this.#own) return sealSessionTicket(this.#sealer, session, nowMs);
     const plaintext = encodeEnvelope(session, 'sealTicket');
-    const ticket = this.ring.seal(plaintext, nowMs);
+    const ticket = this.#sealer.seal(plaintext, nowMs);
     plaintext.fill(0);
     return ticket;
   }
 
-  open(ticket: Uint8Array): OpenTicketAnswer {
-    const result = openSessionTicket(this.ring, ticket, this.#clock.wallMs());
+  open(ticket: Uint8Array): Awaitable<OpenTicketAnswer> {
+    const answer = this.#open(ticket);
+    const sealer = this.#sealer;
+    if (answer.opened || answer.reason !== 'unknown-key' || !isShared(sealer)) return answer;
+    // Another node may have begun to seal with a key that this one has not heard of.
+    const found = sealer.refresh();
+    if (typeof found === 'boolean') return found ? this.#open(ticket) : answer;
+    const copy = ticket.slice();
+    return found.then((learned) => (learned ? this.#open(copy) : answer));
+  }
+
+  #open(ticket: Uint8Array): OpenTicketAnswer {
+    const result = openSessionTicket(this.#sealer, ticket, this.#clock.wallMs());
     if (!result.opened) return { opened: false, reason: result.reason };
     return { opened: true, session: result.session, renew: result.renew };
   }
@@ -116,4 +148,8 @@ export class ContextTickets implements SessionTickets {
     const current = this.ring.export().find(({ role }) => role === 'current');
     return current?.material.format === 'openssl' ? current.material : null;
   }
+}
+
+function isShared(sealer: TicketSealer): sealer is SharedTicketSealer {
+  return 'refresh' in sealer;
 }

@@ -266,7 +266,7 @@ describe('an answer that nobody takes any more', () => {
       seal: (made) => real.seal(made),
       open: async (ticket) => {
         await gate;
-        const answer = real.open(ticket);
+        const answer = await real.open(ticket);
         if (answer.opened) opened = answer.session;
         return answer;
       },

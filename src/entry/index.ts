@@ -7,6 +7,7 @@ export {
   type TakenSession,
 } from '../cache/client-session-cache.ts';
 export type { ClientSessionKey } from '../cache/client-session-key.ts';
+export { GuardedStore, type GuardedStoreOptions, type GuardedStoreStats } from '../cache/guarded-store.ts';
 export { MemoryStore, type MemoryStoreOptions } from '../cache/memory-store.ts';
 export {
   type ReplayAttempt,
@@ -18,7 +19,7 @@ export { ReplayRegister, type ReplayRegisterOptions } from '../cache/replay-regi
 export { SessionCache } from '../cache/session-cache.ts';
 export { SessionContext, type SessionContextOptions, type SessionSource } from '../cache/session-context.ts';
 export { plainSealer, type SessionSealer } from '../cache/session-sealer.ts';
-export type { SessionStore, StoreEntry } from '../cache/store.ts';
+export type { SessionStore, StoreEntry, WitnessedAdd } from '../cache/store.ts';
 export { StoreSource, type StoreSourceOptions } from '../cache/store-source.ts';
 export { StoredClientSessions, type StoredClientSessionsOptions } from '../cache/stored-client-sessions.ts';
 export { CertificateRefusedError } from '../connection/certificate-check.ts';
@@ -30,7 +31,18 @@ export type {
   ResumptionOffer,
   TicketKeyMessage,
 } from '../diagnostics/channels.ts';
+export { Fleet, type FleetOptions } from '../fleet/fleet.ts';
+export {
+  type FleetKeyEvent,
+  type FleetKeyInfo,
+  FleetKeyring,
+  type FleetKeyringOptions,
+} from '../fleet/keyring.ts';
+export { StoreReplayGuard, type StoreReplayGuardOptions } from '../fleet/replay-guard.ts';
+export { SealedSessions } from '../fleet/sealed-sessions.ts';
+export { type FleetSecret, SecretBox } from '../fleet/secret-box.ts';
 export { type ConnectOptions, connect } from '../net/connect.ts';
+export { type CreateFleetOptions, createFleet } from '../net/fleet.ts';
 export {
   type CertificateInput,
   createSecureContext,

@@ -6,7 +6,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { CacheMode } from '../cache/modes.ts';
-import { SessionContext } from '../cache/session-context.ts';
+import { SessionContext, type SessionSource } from '../cache/session-context.ts';
 import { ContextTickets } from '../connection/context-tickets.ts';
 import {
   DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC,
@@ -15,10 +15,12 @@ import {
 } from '../connection/defaults.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import type { Credential } from '../handshake/config.ts';
 import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
 import { PathCache } from '../pki/path-cache.ts';
 import type { TicketKeyring } from '../ticket/keyring.ts';
+import type { SharedTicketSealer } from '../ticket/sealer.ts';
 import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
@@ -69,7 +71,11 @@ export interface SecureContextOptions {
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. Default: random. */
   readonly ticketKeys?: Uint8Array | undefined;
   /** Keys that rotate, and that other processes may share; instead of `ticketKeys`. */
-  readonly ticketKeyring?: TicketKeyring | undefined;
+  readonly ticketKeyring?: TicketKeyring | SharedTicketSealer | undefined;
+  /** Sessions beyond this process, as in a store: asked after the cache of the context. */
+  readonly sessionSource?: SessionSource | undefined;
+  /** What processes share: stands for `ticketKeyring`, `sessionSource` and a server's `replayGuard`. */
+  readonly fleet?: Fleet | undefined;
   /** Not spoken here: see docs/node-tls.md. */
   readonly pfx?: unknown;
   /** Cryptography other than node:crypto. */
@@ -107,6 +113,8 @@ export class SecureContext implements SecureContextLike {
   /** Verified paths, remembered for all connections of this context. */
   readonly paths: PathCache = new PathCache();
   readonly tickets: ContextTickets;
+  readonly fleet: Fleet | null;
+  readonly #source: SessionSource | null;
   readonly #ca: readonly CertificateInput[] | null;
   #anchors: TrustAnchors | null = null;
   #sessions: SessionContext | null = null;
@@ -165,12 +173,16 @@ export class SecureContext implements SecureContextLike {
       throw new UsageError('ERR_OUT_OF_RANGE', 'maxKeyingMaterialAge is a positive number of seconds');
     }
     this.maxKeyingMaterialAgeSec = maxAge;
+    this.fleet = options.fleet ?? null;
+    this.#source = options.sessionSource ?? options.fleet?.sessions ?? null;
     this.tickets = new ContextTickets({
       provider,
       clock: this.clock,
       sessionTimeoutSec: this.sessionTimeoutSec,
       ticketKeys: options.ticketKeys,
-      keyring: options.ticketKeyring,
+      // Keys that are named go before those of the fleet.
+      keyring:
+        options.ticketKeyring ?? (options.ticketKeys === undefined ? options.fleet?.tickets : undefined),
       channel: nodeDiagnostics.ticketKey,
     });
   }
@@ -204,6 +216,7 @@ export class SecureContext implements SecureContextLike {
       timers: nodeTimers,
       timeoutSec: this.sessionTimeoutSec,
       mode: CacheMode.SERVER,
+      ...(this.#source === null ? {} : { source: this.#source }),
       channel: nodeDiagnostics.cache,
       // A listener of newSession or resumeSession that fails costs a resumption, not the process.
       reportError: (error) => process.emitWarning(error instanceof Error ? error : String(error)),

@@ -204,7 +204,7 @@ export interface ServerPolicy {
    * not say, as those of programs that share ticket keys.
    */
   readonly bindServerName?: boolean | undefined;
-  /** Early data that tickets promise, in bytes. Only with a `replayGuard`. */
+  /** Early data that tickets promise, in bytes. Only with a `replayGuard`, or a fleet, which has one. */
   readonly maxEarlyData?: number | undefined;
   readonly replayGuard?: ReplayGuard | undefined;
 }
@@ -238,6 +238,7 @@ export function serverSetup(
   });
   const certificates = requestCert ? policyOf(context) : null;
   const { pskCallback } = policy;
+  const replayGuard = policy.replayGuard ?? context.fleet?.replayGuard ?? null;
   const config = serverConfig(provider, {
     clock,
     credentials: context.credentials,
@@ -260,7 +261,7 @@ export function serverSetup(
     keyLog: variant.keyLog,
     bindServerName: policy.bindServerName ?? true,
     maxEarlyData: policy.maxEarlyData ?? 0,
-    replayGuard: policy.replayGuard !== undefined,
+    replayGuard: replayGuard !== null,
     externalPsk: pskCallback !== undefined,
     selectByJob:
       policy.SNICallback !== undefined || policy.ALPNCallback !== undefined || variant.ocsp !== null,
@@ -291,7 +292,7 @@ export function serverSetup(
           },
     tickets: context.tickets,
     sessions: context.sessions,
-    replayGuard: policy.replayGuard ?? null,
+    replayGuard,
     select: config.selectByJob ? (job, owner) => select(job, owner as SocketOwner, callbacks) : null,
     findPsk:
       pskCallback === undefined

@@ -17,6 +17,8 @@ const NAMES = [
   'sessionIdContext',
   'ticketKeys',
   'ticketKeyring',
+  'sessionSource',
+  'fleet',
   'honorCipherOrder',
   'pfx',
   'provider',

@@ -46,5 +46,13 @@ export interface TicketSealer {
   open(ticket: Uint8Array, nowMs: number): TicketOpenResult;
 }
 
+/** A sealer whose keys come from elsewhere, where one may have come meanwhile. */
+export interface SharedTicketSealer extends TicketSealer {
+  /** The longest life of a ticket that the keys are kept for, in seconds. */
+  readonly ticketLifetimeSec: number;
+  /** A ticket named a key that is not known: looks for it. Whether any was found. Never rejects. */
+  refresh(): boolean | PromiseLike<boolean>;
+}
+
 /** OpenSSL's limit for what is in a ticket, which leaves room for the rest within the 65535 bytes of the wire. */
 export const MAX_TICKET_PLAINTEXT = 0xff00;

@@ -1,18 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../../src/cache/memory-store.ts';
 import { TestClock } from '../support/sessions.ts';
-import { storeContract } from './store.ts';
+import { type StoreUnderTest, storeContract } from './store.ts';
 
-storeContract('memory', async () => {
+const open = async (maxEntries?: number): Promise<StoreUnderTest> => {
   const clock = new TestClock();
-  const store = new MemoryStore({ clock });
+  const store = new MemoryStore({ clock, ...(maxEntries === undefined ? {} : { maxEntries }) });
   return {
     store,
     other: store,
     nowMs: () => clock.wallMs(),
     pass: async (ms) => clock.passSec(ms / 1000),
   };
-});
+};
+storeContract(
+  'memory',
+  () => open(),
+  () => open(200),
+);
 
 describe('MemoryStore', () => {
   const value = new Uint8Array(10);

@@ -16,7 +16,15 @@ const text = (value: Uint8Array | null): string | null =>
   value === null ? null : new TextDecoder().decode(value);
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 
-export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
+/**
+ * `openSmall`: a store that holds some two hundred values of 1,000 bytes at most, for what happens when it is
+ * full.
+ */
+export function storeContract(
+  name: string,
+  open: () => Promise<StoreUnderTest>,
+  openSmall: () => Promise<StoreUnderTest>,
+): void {
   describe(`the store contract: ${name}`, () => {
     let under: StoreUnderTest | null = null;
 
@@ -221,6 +229,33 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       }
       expect(seen.filter((key) => !key.startsWith('new-')).sort()).toEqual(keys);
       expect(new Set(seen).size).toBe(seen.length);
+    });
+
+    it('keeps what was added when it is full, and drops or refuses what is put', async () => {
+      under = await openSmall();
+      const { store, nowMs } = under;
+      const value = new Uint8Array(1000).fill(7);
+      const until = nowMs() + 60_000;
+      const tried = async (call: () => unknown): Promise<boolean> => {
+        try {
+          return (await call()) !== false;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_STORE_FAILED' });
+          return false;
+        }
+      };
+      for (let i = 0; i < 20; i++) expect(await store.add(`added-${i}`, value, nowMs() + 30_000)).toBe(true);
+      for (let i = 0; i < 1000; i++) await tried(() => store.put(`put-${i}`, value, until));
+      let kept = 0;
+      for await (const { key } of store) if (key.startsWith('put-')) kept++;
+      expect(kept).toBeGreaterThan(0);
+      expect(kept).toBeLessThan(1000);
+      for (let i = 0; i < 20; i++) expect(await store.add(`added-${i}`, value, until)).toBe(false);
+      // And when all that there is was added, no more is: none of it makes way.
+      let added = 20;
+      while (added < 1200 && (await tried(() => store.add(`added-${added}`, value, until)))) added++;
+      expect(added).toBeLessThan(1200);
+      for (let i = 0; i < added; i++) expect(await store.get(`added-${i}`)).not.toBeNull();
     });
 
     it('refuses every call after it was closed', async () => {
