@@ -24,6 +24,8 @@ export class Connection {
   readonly #host: Host;
   #state: State | null = null;
   #error: TlsessionError | null = null;
+  /** `close` was called; it waits while nothing may be written yet. */
+  #closeWanted = false;
   #closeSent = false;
   #closeReceived = false;
   #destroyed = false;
@@ -110,30 +112,28 @@ export class Connection {
 
   /** The answer to a job. Late, unknown and second answers are ignored: false then. */
   finishJob(id: number, answer: JobAnswer): boolean {
-    const side = this.#host.sideJobs.get(id);
-    if (side !== undefined) {
-      this.#host.sideJobs.delete(id);
+    if (this.#isOver) return false;
+    const side = this.#host.takeSideJob(id);
+    if (side !== null) {
       this.#guard(() => side.done(answer as never));
       return true;
     }
     const state = this.#state;
-    if (this.#isOver || !(state instanceof Waiting) || state.jobId !== id) {
-      return false;
-    }
+    if (!(state instanceof Waiting) || state.jobId !== id) return false;
     this.#run(() => state.resume(answer));
     return true;
   }
 
   /** The job failed. What that means is the state's to say: mostly the handshake's end. */
   failJob(id: number, error: unknown): boolean {
-    const side = this.#host.sideJobs.get(id);
-    if (side !== undefined) {
-      this.#host.sideJobs.delete(id);
+    if (this.#isOver) return false;
+    const side = this.#host.takeSideJob(id);
+    if (side !== null) {
       this.#guard(() => side.failed(error));
       return true;
     }
     const state = this.#state;
-    if (this.#isOver || !(state instanceof Waiting) || state.jobId !== id) return false;
+    if (!(state instanceof Waiting) || state.jobId !== id) return false;
     this.#run(() => state.fail(error));
     return true;
   }
@@ -165,7 +165,7 @@ export class Connection {
 
   /** Whether `write` sends now and does not buffer. */
   get canWrite(): boolean {
-    return this.#host.writable === 'data' && !this.#isOver && !this.#closeSent;
+    return this.#host.writable === 'data' && !this.#isOver && !this.#closeWanted;
   }
 
   /**
@@ -176,7 +176,9 @@ export class Connection {
     this.#checkWritable();
     const host = this.#host;
     if (host.writable !== 'early') return 0;
-    const count = Math.min(data.length, host.earlyDataBudget);
+    // An early key is never updated: at its limit there is no more early data.
+    const room = host.writer.recordsLeft(recordLimit(host)) * host.writer.maxFragment;
+    const count = Math.min(data.length, host.earlyDataBudget, room);
     host.earlyDataBudget -= count;
     if (count > 0)
       this.#guard(() => host.writer.append(ContentType.application_data, data.subarray(0, count)));
@@ -188,27 +190,41 @@ export class Connection {
     return this.#host.writable === 'early' ? this.#host.earlyDataBudget : 0;
   }
 
-  /** Sends close_notify: this end will write no more (RFC 8446, 6.1). Reading goes on. */
+  /**
+   * Sends close_notify: this end will write no more (RFC 8446, 6.1). Reading goes on. While the handshake is not
+   * complete it waits, behind what was written before; a handshake that fails ends with its own alert.
+   */
   close(): void {
-    if (this.#isOver || this.#closeSent) return;
-    this.#guard(() => {
-      this.#flushWaiting();
-      this.#host.sendAlert(AlertLevel.warning, Alert.close_notify);
-    });
+    if (this.#isOver) return;
+    this.#closeWanted = true;
+    this.endEarlyData();
+    this.#guard(() => this.#sendClose());
+  }
+
+  #sendClose(): void {
+    if (this.#closeSent || this.#host.writable !== 'data') return;
+    this.#flushWaiting();
+    this.#host.sendAlert(AlertLevel.warning, Alert.close_notify);
     this.#closeSent = true;
-    this.#host.writable = 'nothing';
+    this.#host.closeWriting();
   }
 
   /** Ends the connection with an alert of the application's choice. */
   abort(alert: number = Alert.user_canceled): void {
     if (this.#isOver) return;
     if (!this.#closeSent) this.#guard(() => this.#host.sendAlert(AlertLevel.fatal, alert));
+    this.#closeWanted = true;
     this.#closeSent = true;
-    this.#finishWithError(new TlsessionError('ERR_TLS_ABORTED', 'the connection was given up'));
+    if (this.#error === null)
+      this.#finishWithError(new TlsessionError('ERR_TLS_ABORTED', 'the connection was given up'));
   }
 
-  /** New keys for what this end sends; with `requestPeer` the peer is asked to do the same. TLS 1.3. */
+  /**
+   * New keys for what this end sends; with `requestPeer` the peer is asked to do the same. TLS 1.3.
+   * @throws {UsageError} where there are none to update: in TLS 1.2, before the handshake is complete, after the end.
+   */
   updateKeys(requestPeer: boolean): void {
+    this.#checkWritable();
     const update = this.#host.updateKey;
     if (update === null) throw new UsageError('ERR_TLS_NO_KEY_UPDATE', 'there are no keys to update');
     this.#guard(() => update(requestPeer));
@@ -232,15 +248,15 @@ export class Connection {
    */
   requestCertificate(required: boolean): boolean {
     const request = this.#host.requestCertificate;
-    if (request === null || this.#isOver || this.isWaiting) return false;
-    this.#run(() => request(required));
+    if (request === null || this.#isOver || this.isWaiting || this.#closeWanted) return false;
+    this.#guard(() => request(required));
     return this.#error === null;
   }
 
   /** Queues one more ticket (SSL_new_session_ticket). False unless a TLS 1.3 server is done. */
   issueTicket(): boolean {
     const issue = this.#host.issueTicket;
-    if (issue === null) return false;
+    if (issue === null || !this.canWrite) return false;
     this.#guard(issue);
     return this.#error === null;
   }
@@ -310,7 +326,7 @@ export class Connection {
   #checkWritable(): void {
     if (this.#destroyed) throw new UsageError('ERR_TLS_DESTROYED', 'the connection was destroyed');
     if (this.#error !== null) throw new UsageError('ERR_TLS_FAILED', 'the connection has failed');
-    if (this.#closeSent) throw new UsageError('ERR_TLS_CLOSED', 'this end was closed before');
+    if (this.#closeWanted) throw new UsageError('ERR_TLS_CLOSED', 'this end was closed before');
   }
 
   /** Runs a step that gives the next state, then whatever input was waiting for it. */
@@ -339,7 +355,9 @@ export class Connection {
     if (!this.#handshakeDone && !state.handshaking) {
       this.#handshakeDone = true;
     }
-    if (this.#host.writable === 'data' && this.#waiting.length > 0) this.#flushWaiting();
+    if (this.#host.writable !== 'data') return;
+    if (this.#waiting.length > 0) this.#flushWaiting();
+    if (this.#closeWanted) this.#sendClose();
   }
 
   #flushWaiting(): void {
@@ -435,17 +453,21 @@ export class Connection {
   }
 
   #seal(data: Uint8Array): void {
-    const host = this.#host;
-    host.beforeApplicationData?.();
-    const limit = host.limits.recordsPerAesKey;
-    if (
-      (host.writer.protection?.sequence ?? 0) >= limit &&
-      host.writer.protection?.suite.aead !== 'chacha20-poly1305'
-    ) {
-      if (host.updateKey === null) throw TlsAlertError.local('record-limit');
-      host.updateKey(false);
+    const { writer } = this.#host;
+    for (let at = 0; at < data.length; ) {
+      this.#host.beforeApplicationData?.();
+      const limit = recordLimit(this.#host);
+      if (writer.recordsLeft(limit) === 0) {
+        if (this.#host.updateKey === null) throw TlsAlertError.local('record-limit');
+        this.#host.updateKey(false);
+      }
+      const end = Math.min(data.length, at + writer.recordsLeft(limit) * writer.maxFragment);
+      writer.append(
+        ContentType.application_data,
+        at === 0 && end === data.length ? data : data.subarray(at, end),
+      );
+      at = end;
     }
-    host.writer.append(ContentType.application_data, data);
   }
 
   #fail(error: unknown): void {
@@ -470,11 +492,17 @@ export class Connection {
 
   #finishWithError(error: TlsessionError): void {
     this.#error = error;
-    this.#host.writable = 'nothing';
+    this.#host.closeWriting();
     this.#state = null;
     for (const data of this.#waiting) data.fill(0);
     this.#waiting = [];
     this.#host.onFailure(error);
     this.#host.emit({ type: 'error', error });
   }
+}
+
+/** Records that the key may protect which is written under now. */
+function recordLimit({ limits, writer }: Host): number {
+  const isChacha = writer.protection?.suite.aead === 'chacha20-poly1305';
+  return Math.max(1, isChacha ? limits.recordsPerChachaKey : limits.recordsPerAesKey);
 }

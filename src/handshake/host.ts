@@ -43,16 +43,17 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   readonly joiner: MessageJoiner;
   readonly info: ConnectionInfo = new ConnectionInfo();
   readonly events: ConnectionEvent[] = [];
-  readonly sideJobs: Map<number, SideJob> = new Map();
   /** For building messages: its content is good until the next message is built. */
   readonly scratch: Writer = new Writer();
-  writable: Writable = 'nothing';
   /** Early data that may still be written, in bytes. */
   earlyDataBudget = 0;
   /** The connection's session: one library reference. What SSL_get_session borrows. */
   #session: SessionCore | null = null;
   readonly #held: SessionCore[] = [];
-  #secrets: Destroyable[] = [];
+  #writable: Writable = 'nothing';
+  #writingClosed = false;
+  readonly #sideJobs: Map<number, SideJob> = new Map();
+  readonly #secrets: Destroyable[] = [];
   #jobs = 0;
   /** Exporters, once there is something to export from (RFC 8446, 7.5; RFC 5705). */
   exporter: ((label: string, context: Uint8Array | null, length: number) => Uint8Array) | null = null;
@@ -64,7 +65,7 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   /** Client: ends early data that is held open. Null while there is none. */
   endEarlyData: (() => State) | null = null;
   /** Server: asks for the client's certificate after the handshake. Null while it cannot be. */
-  requestCertificate: ((required: boolean) => State) | null = null;
+  requestCertificate: ((required: boolean) => void) | null = null;
   /** Queues tickets beyond those that a handshake sends (server, TLS 1.3). */
   issueTicket: (() => void) | null = null;
   /** Server: the ticket that came is still good, or a callback wants none: no new one goes out. */
@@ -131,13 +132,6 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     return secret;
   }
 
-  /** The handshake is complete: its secrets go, those that live on are tracked again. */
-  forgetHandshakeSecrets(): void {
-    const secrets = this.#secrets;
-    this.#secrets = [];
-    for (const secret of secrets) secret.destroy();
-  }
-
   nowMs(): number {
     return this.config.clock.wallMs();
   }
@@ -201,8 +195,35 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
     failed: (error: unknown) => void,
   ): void {
     const id = ++this.#jobs;
-    this.sideJobs.set(id, { done, failed });
+    this.#sideJobs.set(id, { done, failed });
     this.events.push({ type: 'job', id, job });
+  }
+
+  /** A job that holds up nothing is answered: once. */
+  takeSideJob(id: number): SideJob | null {
+    const side = this.#sideJobs.get(id) ?? null;
+    this.#sideJobs.delete(id);
+    return side;
+  }
+
+  get writable(): Writable {
+    return this.#writable;
+  }
+
+  /** For good `nothing` once writing is closed, however far the handshake still goes. */
+  set writable(what: Writable) {
+    if (!this.#writingClosed) this.#writable = what;
+  }
+
+  /** Behind close_notify or a fatal alert this end has nothing more to say (RFC 8446, 6.1). */
+  closeWriting(): void {
+    this.#writable = 'nothing';
+    this.#writingClosed = true;
+    this.updateKey = null;
+    this.beforeApplicationData = null;
+    this.issueTicket = null;
+    this.requestCertificate = null;
+    this.endEarlyData = null;
   }
 
   /** Set by the state that reads data: counts, limits, and what ends a run of KeyUpdates. */
@@ -219,21 +240,16 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   }
 
   destroy(): void {
-    this.forgetHandshakeSecrets();
+    for (const secret of this.#secrets.splice(0)) secret.destroy();
     for (const session of this.#held.splice(0)) session.release('connection');
     this.reader.destroy();
     this.writer.destroy();
     this.joiner.destroy();
     this.adoptSession(null);
-    this.sideJobs.clear();
+    this.#sideJobs.clear();
     this.exporter = null;
     this.earlyExporter = null;
-    this.updateKey = null;
-    this.beforeApplicationData = null;
-    this.issueTicket = null;
-    this.endEarlyData = null;
-    this.requestCertificate = null;
-    this.writable = 'nothing';
+    this.closeWriting();
     for (const event of this.events) {
       if (event.type === 'session') event.session.release('connection');
     }

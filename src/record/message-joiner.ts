@@ -4,6 +4,9 @@ import type { Limits } from '../util/limits.ts';
 import { HandshakeType, messageName } from '../wire/numbers.ts';
 import { InputBuffer } from './input-buffer.ts';
 
+/** A record with less than this is mostly overhead. */
+const TINY_BYTES = 16;
+
 /**
  * Cuts the stream of handshake records into messages. A message may be spread over records and a record may
  * hold several; the limit on a message is checked as soon as its header is there.
@@ -13,6 +16,8 @@ export class MessageJoiner {
   message: Uint8Array = EMPTY;
   readonly #input: InputBuffer = new InputBuffer();
   readonly #limits: Limits;
+  #lastIsTiny = false;
+  #tiny = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -20,10 +25,20 @@ export class MessageJoiner {
 
   /** Borrowed until `keepRest`. */
   push(fragment: Uint8Array): void {
+    this.#lastIsTiny = fragment.length < TINY_BYTES;
     this.#input.push(fragment);
   }
 
   next(): boolean {
+    if (this.#cut()) return true;
+    if (this.#lastIsTiny && this.#input.available > 0) {
+      this.#lastIsTiny = false;
+      if (++this.#tiny > this.#limits.tinyRecords) throw TlsAlertError.local('too-many-tiny-records');
+    }
+    return false;
+  }
+
+  #cut(): boolean {
     const input = this.#input;
     if (input.available < 4) return false;
     const data = input.data;

@@ -83,7 +83,7 @@ export class RecordReader {
   /** Borrowed until `keepRest`. */
   push(chunk: Uint8Array): void {
     if (this.#input.available + chunk.length > this.#limits.pendingInputBytes && this.#input.available > 0) {
-      throw TlsAlertError.local('internal-error', 'too much input while the handshake waits');
+      throw TlsAlertError.local('too-much-input');
     }
     this.#input.push(chunk);
   }
@@ -265,8 +265,8 @@ export class RecordReader {
   }
 
   #skip(length: number): void {
-    // What counts is what was early data: without the tag and the inner type.
-    this.#skipBudget -= Math.max(0, length - TAG_LENGTH - 1);
+    // What counts is what was early data: without the tag and the inner type. Nothing is skipped for nothing.
+    this.#skipBudget -= Math.max(1, length - TAG_LENGTH - 1);
     if (this.#skipBudget < 0) throw TlsAlertError.local('too-much-skipped');
   }
 }

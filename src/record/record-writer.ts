@@ -54,6 +54,13 @@ export class RecordWriter {
     return this.#length;
   }
 
+  /** Records that the key in use may still protect if it may protect `limit`; those without a key have no end. */
+  recordsLeft(limit: number): number {
+    const protection = this.#protection;
+    if (protection === null) return Number.POSITIVE_INFINITY;
+    return Math.max(0, limit - protection.sequence - (this.#open < 0 ? 0 : 1));
+  }
+
   /** From here on records are under `protection`. What was written before stays under the old keys. */
   setProtection(protection: RecordProtection | null): void {
     this.#closeRecord();
@@ -132,9 +139,20 @@ export class RecordWriter {
   #closeRecord(): void {
     const open = this.#open;
     if (open < 0) return;
+    try {
+      this.#protect(open, this.#contentStart());
+    } catch (error) {
+      // What could not be protected must never leave.
+      this.#buffer.fill(0, open, this.#length);
+      this.#length = open;
+      throw error;
+    } finally {
+      this.#open = -1;
+    }
+  }
+
+  #protect(open: number, start: number): void {
     const protection = this.#protection;
-    const start = this.#contentStart();
-    this.#open = -1;
     let type = this.#openType;
     let version = this.#headerVersion;
     if (protection !== null) {

@@ -60,6 +60,7 @@ const FAILURES = {
   'bad-record-version': ['protocol_version', 'a record of a version that is not TLS'],
   'bad-record-mac': ['bad_record_mac', 'a record failed to authenticate'],
   'empty-record': ['unexpected_message', 'an empty record that is not allowed'],
+  'too-many-tiny-records': ['unexpected_message', 'handshake messages in too many tiny records'],
   'too-many-empty-records': ['unexpected_message', 'too many empty records in a row'],
   'interleaved-record': ['unexpected_message', 'a handshake message was interrupted by another record type'],
   'message-across-key-change': ['unexpected_message', 'a handshake message crosses a change of keys'],
@@ -134,8 +135,10 @@ const FAILURES = {
   // Floods and limits.
   'too-many-hello-requests': ['unexpected_message', 'too many HelloRequest messages'],
   'too-many-key-updates': ['unexpected_message', 'too many KeyUpdate messages'],
+  'too-many-certificate-requests': ['unexpected_message', 'too many CertificateRequest messages'],
   'too-many-tickets': ['unexpected_message', 'too many NewSessionTicket messages'],
   'too-much-skipped': ['unexpected_message', 'too many bytes that cannot be decrypted'],
+  'too-much-input': ['internal_error', 'too much input while the handshake waits'],
   'record-limit': ['internal_error', 'a key reached the number of records it may protect'],
   // Our side.
   'job-failed': ['internal_error', 'something that the handshake waited for failed'],

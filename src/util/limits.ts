@@ -7,17 +7,23 @@ export interface Limits {
   readonly handshakeMessageBytes: number;
   /** Largest Certificate or CompressedCertificate message in bytes, before and after expansion. */
   readonly certificateMessageBytes: number;
+  /** Certificates in a chain; OpenSSL's default verification depth is 100. */
+  readonly chainCertificates: number;
   /** Records in a row that carry nothing (no plaintext, or a ChangeCipherSpec that is ignored). */
   readonly emptyRecords: number;
+  /** Records of fewer than 16 bytes that leave a handshake message unfinished, over a whole connection. */
+  readonly tinyRecords: number;
   /** Warning alerts in a row without application data between them. */
   readonly warningAlerts: number;
   /** HelloRequest messages in a row without application data between them (TLS 1.2). */
   readonly helloRequests: number;
   /** KeyUpdate messages in a row without application data between them. */
   readonly keyUpdates: number;
+  /** CertificateRequest messages after the handshake, in a row without application data between them. */
+  readonly certificateRequests: number;
   /** NewSessionTicket messages that a client takes from one connection. */
   readonly tickets: number;
-  /** Bytes of refused early data that a server skips, beyond what it allowed in its tickets. */
+  /** Bytes of refused early data that a server skips, where its tickets did not allow more (RFC 8446, 4.2.10). */
   readonly skippedEarlyDataBytes: number;
   /** Pre-shared key identities that a server tries from one ClientHello. */
   readonly pskIdentities: number;
@@ -25,23 +31,32 @@ export interface Limits {
   readonly pendingInputBytes: number;
   /** Application bytes buffered while they cannot be sent yet (before the handshake is done). */
   readonly pendingOutputBytes: number;
-  /** Records under one AES-GCM key (RFC 8446, 5.5: 2^24.5 full-sized). ChaCha20-Poly1305 ends at 2^48. */
+  /**
+   * Records under one AES-GCM key (RFC 8446, 5.5: 2^24.5 full-sized). TLS 1.3 then changes the key; TLS 1.2 has no
+   * other, and ends.
+   */
   readonly recordsPerAesKey: number;
+  /** Records under one ChaCha20-Poly1305 key, which wears out only with its sequence numbers (RFC 8446, 5.5). */
+  readonly recordsPerChachaKey: number;
 }
 
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   handshakeMessageBytes: 65_536,
   certificateMessageBytes: 102_400,
+  chainCertificates: 64,
   emptyRecords: 32,
+  tinyRecords: 16_384,
   warningAlerts: 4,
   helloRequests: 32,
   keyUpdates: 32,
+  certificateRequests: 4,
   tickets: 64,
   skippedEarlyDataBytes: 16_384,
   pskIdentities: 4,
   pendingInputBytes: 1_048_576,
   pendingOutputBytes: 1_048_576,
   recordsPerAesKey: 2 ** 24,
+  recordsPerChachaKey: 2 ** 47,
 });
 
 /** The bounds of session objects and of the files that hold them. They are fixed: what fits one fits all. */

@@ -80,8 +80,3 @@ export function extensionName(type: number): string {
 
 /** PskKeyExchangeMode (RFC 8446, 4.2.9). */
 export const PskMode = { psk_ke: 0, psk_dhe_ke: 1 } as const;
-
-/** A GREASE value (RFC 8701): 0x0a0a, 0x1a1a, … */
-export function isGrease(value: number): boolean {
-  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
-}

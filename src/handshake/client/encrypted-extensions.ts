@@ -9,11 +9,7 @@ import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
 import { readAlpnAnswer } from '../../wire/extension/alpn.ts';
 import { readRecordSizeLimit } from '../../wire/extension/small.ts';
 import { Extensions, expectEmpty } from '../../wire/extensions.ts';
-import {
-  type CertificateMessage,
-  readCertificate13,
-  readCompressedCertificate,
-} from '../../wire/message/certificate.ts';
+import { readCertificate13, readCompressedCertificate } from '../../wire/message/certificate.ts';
 import { type CertificateRequest, readCertificateRequest13 } from '../../wire/message/certificate-request.ts';
 import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
@@ -174,20 +170,21 @@ class ExpectCertificate extends State {
       return new ExpectCertificate(host, this.#offer, this.#hello, request);
     }
     if (type === HandshakeType.certificate) {
-      return this.#onCertificate(readCertificate13(body, this.#offer.written.sent), message);
+      return this.#onCertificate(body, message);
     }
     if (
       type === HandshakeType.compressed_certificate &&
       this.#offer.written.sent.includes(ExtensionType.compress_certificate)
     ) {
       const expanded = decompressCertificate(host, readCompressedCertificate(body));
-      return this.#onCertificate(readCertificate13(expanded, this.#offer.written.sent), message);
+      return this.#onCertificate(expanded, message);
     }
     throw unexpected(type, this.name);
   }
 
-  #onCertificate(certificate: CertificateMessage, message: Uint8Array): State {
+  #onCertificate(body: Uint8Array, message: Uint8Array): State {
     const host = this.#host;
+    const certificate = readCertificate13(body, this.#offer.written.sent, host.limits.chainCertificates);
     if (certificate.context.length !== 0) {
       throw TlsAlertError.local('illegal-parameter', 'a context in the handshake');
     }

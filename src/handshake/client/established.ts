@@ -1,5 +1,5 @@
 /** A TLS 1.3 client after its handshake: tickets, key updates, certificates asked for late (RFC 8446, 4.6). */
-import type { MasterSecret, ResumptionSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import type { TrafficSecretPair } from '../../schedule/tls13.ts';
 import type { Transcript } from '../../schedule/transcript.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import type { CipherSuite } from '../../util/registries.ts';
@@ -10,7 +10,7 @@ import { HandshakeType } from '../../wire/numbers.ts';
 import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { MAX_TICKET_LIFETIME_SEC, makeSession, type SessionFacts } from '../shared/sessions.ts';
-import { installTrafficKeys, TrafficSecrets } from '../shared/traffic.ts';
+import { installTrafficKeys, type LateSecrets, TrafficSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { keepRequest } from './encrypted-extensions.ts';
 import { sendClientCertificate } from './finish.ts';
@@ -20,7 +20,7 @@ export interface Finished13 {
   readonly suite: CipherSuite;
   /** What all sessions of this connection have in common. */
   readonly facts: SessionFacts;
-  readonly master: MasterSecret;
+  readonly late: LateSecrets;
   readonly transcript: Transcript;
   readonly application: TrafficSecretPair;
   /** The server's application data is being read with these keys already. */
@@ -32,11 +32,10 @@ export class EstablishedClient13 extends State {
   readonly #host: Host<ClientConfig>;
   readonly #finished: Finished13;
   readonly #traffic: TrafficSecrets;
-  /** Made with the first ticket. */
-  #resumption: ResumptionSecret | null = null;
   /** The transcript's hash up to our Finished: what the resumption secret is derived over. */
   readonly #transcriptHash: Uint8Array;
   #tickets = 0;
+  #requestsInRow = 0;
 
   constructor(host: Host<ClientConfig>, finished: Finished13) {
     super();
@@ -52,8 +51,12 @@ export class EstablishedClient13 extends State {
       finished.suite,
       finished.application.server,
       finished.application.client,
+      () => finished.late.forgetMaster(this.#transcriptHash),
     );
-    host.applicationDataHook = (): void => this.#traffic.onApplicationData();
+    host.applicationDataHook = (): void => {
+      this.#requestsInRow = 0;
+      this.#traffic.onApplicationData();
+    };
     host.track(this.#traffic);
   }
 
@@ -89,8 +92,7 @@ export class EstablishedClient13 extends State {
     // A lifetime of zero: to be discarded at once. More than a week is refused by the RFC; it is cut.
     if (ticket.lifetimeSec === 0 || !host.config.tickets) return;
     const lifetimeSec = Math.min(ticket.lifetimeSec, MAX_TICKET_LIFETIME_SEC);
-    this.#resumption ??= host.track(this.#finished.master.resumption(this.#transcriptHash));
-    const psk = this.#resumption.psk(ticket.nonce);
+    const psk = this.#finished.late.resumption(this.#transcriptHash).psk(ticket.nonce);
     const session = makeSession(
       {
         ...this.#finished.facts,
@@ -117,8 +119,14 @@ export class EstablishedClient13 extends State {
     if (request.context.length === 0) {
       throw TlsAlertError.local('illegal-parameter', 'a request after the handshake needs a context');
     }
+    if (++this.#requestsInRow > host.limits.certificateRequests) {
+      throw TlsAlertError.local('too-many-certificate-requests');
+    }
+    // Nothing can be answered any more behind our close_notify.
+    if (host.writable !== 'data') return this;
     const transcript = this.#finished.transcript.fork();
     transcript.update(message);
+    const answer: Uint8Array[] = [];
     return host.wait<'client-certificate'>(
       {
         kind: 'client-certificate',
@@ -133,17 +141,24 @@ export class EstablishedClient13 extends State {
           request,
           credential,
           () => {
-            const { scratch } = host;
-            scratch.reset();
-            writeFinished(scratch, this.#traffic.writeVerifyData(transcript.peek()));
-            host.send(scratch.view());
+            this.#sendAnswer(answer, transcript);
             return this;
           },
-          'data',
+          answer,
         ),
       null,
       'data',
       false,
     );
+  }
+
+  #sendAnswer(answer: readonly Uint8Array[], transcript: Transcript): void {
+    const host = this.#host;
+    if (host.writable !== 'data') return;
+    for (const message of answer) host.send(message);
+    const { scratch } = host;
+    scratch.reset();
+    writeFinished(scratch, this.#traffic.writeVerifyData(transcript.peek()));
+    host.send(scratch.view());
   }
 }

@@ -1,6 +1,6 @@
 /** The client's last flight in TLS 1.3, and the session that comes of the handshake. */
 import { chainBeganMs } from '../../cache/session-check.ts';
-import type { MasterSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import type { TrafficSecretPair } from '../../schedule/tls13.ts';
 import type { Transcript } from '../../schedule/transcript.ts';
 import type { SessionBindings } from '../../session/body.ts';
 import { TlsAlertError } from '../../util/errors.ts';
@@ -15,7 +15,7 @@ import type { Host } from '../host.ts';
 import { chooseCompressor, compressCertificate } from '../shared/certificates.ts';
 import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
-import { installTrafficKeys, offerExporter } from '../shared/traffic.ts';
+import { installTrafficKeys, LateSecrets } from '../shared/traffic.ts';
 import { type Reads, State } from '../state.ts';
 import type { Hello13, ServerIdentity } from './encrypted-extensions.ts';
 import { EstablishedClient13 } from './established.ts';
@@ -29,13 +29,13 @@ export function finishClient13(
   request: CertificateRequest | null,
 ): State {
   const { transcript } = offer;
-  const master = host.track(hello.handshake.toMaster());
+  const master = hello.handshake.toMaster();
   const hash = transcript.peek();
   const application = master.traffic(hash);
   host.track(application.client);
   host.track(application.server);
-  offerExporter(host, master, hash);
-  const done = (): State => complete(host, offer, hello, identity, master, application);
+  const late = new LateSecrets(host, master, hash);
+  const done = (): State => complete(host, offer, hello, identity, late, application);
   if (offer.earlyData) {
     if (host.config.holdEarlyData) return new HoldEarlyData(host, offer, hello, application, done);
     endEarlyData(host, offer, hello);
@@ -96,16 +96,25 @@ class HoldEarlyData extends State {
   }
 }
 
-/** Certificate and, if there is one, CertificateVerify; in the handshake or after it. */
+/**
+ * Certificate and, if there is one, CertificateVerify; in the handshake or after it. After it the messages go to
+ * `later`: all of an answer has to stand together on the wire (RFC 8446, 4.6.2), while a signature may take its
+ * time and the application goes on writing.
+ */
 export function sendClientCertificate(
   host: Host<ClientConfig>,
   transcript: Transcript,
   request: CertificateRequest,
   credential: Credential | null,
   next: () => State,
-  reads: 'nothing' | 'data' = 'nothing',
+  later: Uint8Array[] | null = null,
 ): State {
   const { scratch } = host;
+  const send = (): void => {
+    if (later === null) host.send(scratch.view());
+    else later.push(scratch.copy());
+    transcript.update(scratch.view());
+  };
   const compressor =
     credential === null ? null : chooseCompressor(host.config.certificateCompressors, request.compression);
   const ocsp = request.wantsOcsp ? (credential?.ocspResponse ?? null) : null;
@@ -117,8 +126,7 @@ export function sendClientCertificate(
   scratch.reset();
   if (compressed !== null) writeCompressedCertificate(scratch, compressed);
   else writeCertificate13(scratch, request.context, credential?.chain ?? [], ocsp, sct);
-  host.send(scratch.view());
-  transcript.update(scratch.view());
+  send();
   if (credential === null) return next();
 
   const scheme = chooseScheme(credential, request.signatureSchemes, ProtocolVersion.TLS1_3);
@@ -130,15 +138,14 @@ export function sendClientCertificate(
       host.info.signatureScheme = scheme;
       scratch.reset();
       writeCertificateVerify(scratch, scheme, signature);
-      host.send(scratch.view());
-      transcript.update(scratch.view());
+      send();
       return next();
     },
     (error) => {
       throw TlsAlertError.local('sign-failed', undefined, { cause: error });
     },
-    reads,
-    reads === 'nothing',
+    later === null ? 'nothing' : 'data',
+    later === null,
   );
 }
 
@@ -147,7 +154,7 @@ function complete(
   offer: Offer,
   hello: Hello13,
   identity: ServerIdentity,
-  master: MasterSecret,
+  late: LateSecrets,
   application: TrafficSecretPair,
 ): State {
   const { transcript } = offer;
@@ -164,7 +171,7 @@ function complete(
   const state = new EstablishedClient13(host, {
     suite: hello.suite,
     facts,
-    master,
+    late,
     transcript,
     application,
     readsAlready: host.config.holdEarlyData && offer.earlyData,

@@ -45,7 +45,7 @@ export class ExpectCertificate12 extends ClientState12 {
     const { host } = this;
     const { config } = host;
     const { suite, transcript } = this.#hello;
-    const certificate = readCertificate12(message.subarray(4));
+    const certificate = readCertificate12(message.subarray(4), host.limits.chainCertificates);
     const leaf = certificate.chain[0];
     if (leaf === undefined) throw TlsAlertError.local('no-certificate');
     const key = leafKey(host, leaf, config.enforceKeyUsage);

@@ -1,7 +1,7 @@
 /** The client's flight in TLS 1.3, read by the server: early data's end, certificate, Finished. */
 import { chainBeganMs } from '../../cache/session-check.ts';
 import type { PublicKey } from '../../crypto/provider.ts';
-import type { MasterSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import type { TrafficSecretPair } from '../../schedule/tls13.ts';
 import { Field, type PeerCertificate, type SessionBindings } from '../../session/body.ts';
 import { equalSecret } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
@@ -15,7 +15,7 @@ import type { Host } from '../host.ts';
 import { keepChain, leafKey } from '../shared/certificates.ts';
 import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
-import { installTrafficKeys } from '../shared/traffic.ts';
+import { installTrafficKeys, type LateSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { verifyClient, verifyResumedClient } from './client-certificate.ts';
 import { EstablishedServer13 } from './established.ts';
@@ -24,7 +24,7 @@ import type { Flight13 } from './flight.ts';
 /** What the last states of a server share. */
 interface Ending {
   readonly flight: Flight13;
-  readonly master: MasterSecret;
+  readonly late: LateSecrets;
   readonly application: TrafficSecretPair;
 }
 
@@ -36,10 +36,10 @@ interface ClientIdentity {
 export function expectClientFlight(
   host: Host<ServerConfig>,
   flight: Flight13,
-  master: MasterSecret,
+  late: LateSecrets,
   application: TrafficSecretPair,
 ): State {
-  const ending: Ending = { flight, master, application };
+  const ending: Ending = { flight, late, application };
   if (flight.psk !== null) {
     const { session, earlyData } = flight.psk;
     return verifyResumedClient(host, session, () => {
@@ -107,7 +107,7 @@ class ExpectClientCertificate extends State {
     if (type !== HandshakeType.certificate) throw unexpected(type, this.name);
     const host = this.#host;
     const { agreed } = this.#ending.flight;
-    const certificate = readCertificate13(message.subarray(4), []);
+    const certificate = readCertificate13(message.subarray(4), [], host.limits.chainCertificates);
     if (certificate.context.length !== 0) {
       throw TlsAlertError.local('illegal-parameter', 'a context in the handshake');
     }
@@ -182,7 +182,7 @@ class ExpectClientFinished extends State {
   onMessage(type: number, message: Uint8Array): State {
     if (type !== HandshakeType.finished) throw unexpected(type, this.name);
     const host = this.#host;
-    const { flight, master, application } = this.#ending;
+    const { flight, late, application } = this.#ending;
     const { transcript } = flight.agreed;
     const expected = flight.traffic.client.verifyData(transcript.peek());
     const received = message.subarray(4);
@@ -210,7 +210,7 @@ class ExpectClientFinished extends State {
       suite: flight.agreed.suite,
       settings: flight.agreed.settings,
       facts,
-      master,
+      late,
       transcriptHash: transcript.peek(),
       lateTranscript: request.hello.extensions.has(ExtensionType.post_handshake_auth) ? transcript : null,
       takesTickets: modes !== null && (modes.dhe || (modes.plain && host.config.allowPskKe)),

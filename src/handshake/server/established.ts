@@ -1,5 +1,5 @@
 /** A TLS 1.3 server after its handshake: tickets out, key updates in (RFC 8446, 4.6). */
-import type { MasterSecret, ResumptionSecret, TrafficSecretPair } from '../../schedule/tls13.ts';
+import type { TrafficSecretPair } from '../../schedule/tls13.ts';
 import type { Transcript } from '../../schedule/transcript.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import type { CipherSuite } from '../../util/registries.ts';
@@ -9,7 +9,7 @@ import { Writer } from '../../wire/writer.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { MAX_TICKET_LIFETIME_SEC, makeSession, newSessionId, type SessionFacts } from '../shared/sessions.ts';
-import { installTrafficKeys, TrafficSecrets } from '../shared/traffic.ts';
+import { installTrafficKeys, type LateSecrets, TrafficSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { LateAuthentication, type LateIdentity } from './late-authentication.ts';
 import type { ServerSettings } from './start.ts';
@@ -19,7 +19,7 @@ export interface FinishedServer13 {
   readonly settings: ServerSettings;
   /** What all sessions of this connection have in common. */
   readonly facts: SessionFacts;
-  readonly master: MasterSecret;
+  readonly late: LateSecrets;
   /** Up to the client's Finished. */
   readonly transcriptHash: Uint8Array;
   /** The same to go on from, for a client that answers requests after the handshake; null for others. */
@@ -37,7 +37,6 @@ export class EstablishedServer13 extends State {
   readonly #host: Host<ServerConfig>;
   readonly #finished: FinishedServer13;
   readonly #traffic: TrafficSecrets;
-  #resumption: ResumptionSecret | null = null;
   #facts: SessionFacts;
   #asked: LateAuthentication | null = null;
   #tickets = 0;
@@ -53,12 +52,13 @@ export class EstablishedServer13 extends State {
       finished.suite,
       finished.application.client,
       finished.application.server,
+      () => finished.late.forgetMaster(finished.transcriptHash),
     );
     host.applicationDataHook = (): void => this.#traffic.onApplicationData();
     host.issueTicket = (): void => this.#issueTicket();
     const { lateTranscript } = finished;
     if (lateTranscript !== null) {
-      host.requestCertificate = (required): State => this.#requestCertificate(lateTranscript, required);
+      host.requestCertificate = (required): void => this.#requestCertificate(lateTranscript, required);
     }
     host.track(this.#traffic);
   }
@@ -80,9 +80,9 @@ export class EstablishedServer13 extends State {
     throw unexpected(type, this.name);
   }
 
-  #requestCertificate(transcript: Transcript, required: boolean): State {
+  #requestCertificate(transcript: Transcript, required: boolean): void {
     const host = this.#host;
-    if (this.#asked !== null) return this;
+    if (this.#asked !== null) return;
     this.#asked = new LateAuthentication(
       host,
       transcript,
@@ -91,7 +91,6 @@ export class EstablishedServer13 extends State {
       (hash) => this.#traffic.readVerifyData(hash),
       (identity) => this.#onIdentity(identity),
     );
-    return this;
   }
 
   /** Sessions from before do not know the client's certificate: there are new ones, as from OpenSSL. */
@@ -116,7 +115,7 @@ export class EstablishedServer13 extends State {
   issueFirstTickets(): void {
     const { config } = this.#host;
     const { settings, takesTickets, resumed } = this.#finished;
-    if (this.#host.sendNoTicket) return;
+    if (this.#host.sendNoTicket || this.#host.writable !== 'data') return;
     if (config.ticketCount === 0 || (!settings.tickets && !config.statefulTickets)) return;
     if (!takesTickets) return;
     const count = resumed ? 1 : config.ticketCount;
@@ -130,9 +129,8 @@ export class EstablishedServer13 extends State {
     // What could not be resumed any more is not worth a message.
     if (leftSec <= 0) return;
     const lifetimeSec = Math.min(config.sessionTimeoutSec, MAX_TICKET_LIFETIME_SEC, leftSec);
-    this.#resumption ??= host.track(this.#finished.master.resumption(this.#finished.transcriptHash));
     const nonce = ticketNonce(this.#tickets++);
-    const masterKey = this.#resumption.psk(nonce);
+    const masterKey = this.#finished.late.resumption(this.#finished.transcriptHash).psk(nonce);
     const random = host.random(4);
     const ageAdd = new DataView(random.buffer, random.byteOffset, 4).getUint32(0);
     const id = newSessionId(host);
@@ -155,7 +153,9 @@ export class EstablishedServer13 extends State {
     session.retain('connection');
     host.adoptSession(session);
     const send = (ticket: Uint8Array | null): void => {
-      if (ticket !== null && ticket.length > 0 && ticket.length <= 0xffff) {
+      // Nothing follows a close_notify. The session stays good: a cache may have it.
+      const goesOut = host.writable === 'data';
+      if (goesOut && ticket !== null && ticket.length > 0 && ticket.length <= 0xffff) {
         this.#send({
           lifetimeSec,
           ageAdd,

@@ -18,11 +18,11 @@ import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import { chooseCompressor, compressCertificate } from '../shared/certificates.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
-import { installTrafficKeys, offerExporter } from '../shared/traffic.ts';
+import { installTrafficKeys, LateSecrets } from '../shared/traffic.ts';
 import type { State } from '../state.ts';
 import { expectClientFlight } from './client-flight.ts';
 import type { Agreed13 } from './negotiate13.ts';
-import type { ChosenPsk } from './psk.ts';
+import { type ChosenPsk, skippedBytes } from './psk.ts';
 
 /** What the flight needs after its ServerHello. */
 export interface Flight13 {
@@ -80,7 +80,7 @@ export function sendServerFlight(
     clientEarly.destroy();
   } else {
     installTrafficKeys(host, 'read', suite, traffic.client);
-    if (request.earlyData) host.reader.skipEarlyData(host.limits.skippedEarlyDataBytes, false);
+    if (request.earlyData) host.reader.skipEarlyData(skippedBytes(host), false);
   }
 
   sendEncryptedExtensions(host, agreed, psk);
@@ -209,12 +209,12 @@ function sendFinished(host: Host<ServerConfig>, flight: Flight13): State {
   host.send(scratch.view());
   transcript.update(scratch.view());
 
-  const master = host.track(flight.handshake.toMaster());
+  const master = flight.handshake.toMaster();
   const hash = transcript.peek();
   const application = master.traffic(hash);
   host.track(application.client);
   host.track(application.server);
-  offerExporter(host, master, hash);
+  const late = new LateSecrets(host, master, hash);
   installTrafficKeys(host, 'write', suite, application.server);
-  return expectClientFlight(host, flight, master, application);
+  return expectClientFlight(host, flight, late, application);
 }

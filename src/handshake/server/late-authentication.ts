@@ -59,7 +59,7 @@ export class LateAuthentication {
   onCertificate(message: Uint8Array): State {
     const asked = this.#asked;
     const { host, transcript } = asked;
-    const certificate = readCertificate13(message.subarray(4), []);
+    const certificate = readCertificate13(message.subarray(4), [], host.limits.chainCertificates);
     if (!equalBytes(certificate.context, asked.context)) {
       throw TlsAlertError.local('illegal-parameter', 'a certificate for another request');
     }

@@ -10,7 +10,7 @@ import type { Host } from '../host.ts';
 import { State, unexpected } from '../state.ts';
 import { type ClientRequest, chooseSuite, readRequest } from './client-hello.ts';
 import { sendServerFlight } from './flight.ts';
-import { choosePsk, fitExternalPsk } from './psk.ts';
+import { choosePsk, fitExternalPsk, skippedBytes } from './psk.ts';
 import type { ServerSettings } from './start.ts';
 import {
   openRetryState,
@@ -122,10 +122,10 @@ function finish(host: Host<ServerConfig>, agreed: Agreed13, group: number | null
 
 /** The first of ours that comes with a share; else the first of ours that the client knows. */
 function chooseGroup(config: ServerConfig, request: ClientRequest): number | null {
-  const known = request.groups ?? [];
-  const common = config.groups.filter((group) => known.includes(group));
+  const known = new Set(request.groups);
+  const common = config.groups.filter((group) => known.has(group));
   for (const { group } of request.keyShares ?? []) {
-    if (!known.includes(group))
+    if (!known.has(group))
       throw TlsAlertError.local('illegal-parameter', 'a share of a group that is not listed');
   }
   return (
@@ -144,7 +144,7 @@ function sendRetry(host: Host<ServerConfig>, agreed: Agreed13, group: number): S
   host.send(scratch.view());
   transcript.update(scratch.view());
   if (host.config.compatibilityMode) host.writer.appendChangeCipherSpec();
-  if (request.earlyData) host.reader.skipEarlyData(host.limits.skippedEarlyDataBytes, true);
+  if (request.earlyData) host.reader.skipEarlyData(skippedBytes(host), true);
   return new ExpectSecondHello(host, agreed, { suite, group, first: request });
 }
 

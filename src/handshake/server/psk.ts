@@ -324,3 +324,8 @@ function noEarlyData(host: Host<ServerConfig>, reason: EarlyDataReason): void {
   info.earlyDataReason = reason;
   host.emit({ type: 'early-data', accepted: false, reason });
 }
+
+/** Bytes of early data to skip when none is taken: what a ticket of this server promised may be on its way. */
+export function skippedBytes({ config, limits }: Host<ServerConfig>): number {
+  return Math.max(limits.skippedEarlyDataBytes, config.maxEarlyData);
+}

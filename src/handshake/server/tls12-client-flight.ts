@@ -54,7 +54,7 @@ class ExpectClientCertificate12 extends State {
     if (type !== HandshakeType.certificate) throw unexpected(type, this.name);
     const host = this.#host;
     const { asked, hello } = this.#chosen;
-    const certificate = readCertificate12(message.subarray(4));
+    const certificate = readCertificate12(message.subarray(4), host.limits.chainCertificates);
     const next = (identity: ClientIdentity12): State =>
       new ExpectClientKeyExchange(host, this.#chosen, this.#exchange, identity);
     hello.transcript.update(message);

@@ -1,5 +1,5 @@
 import { RecordProtection } from '../../record/protection.ts';
-import type { Exporter, MasterSecret, TrafficSecret } from '../../schedule/tls13.ts';
+import type { Exporter, MasterSecret, ResumptionSecret, TrafficSecret } from '../../schedule/tls13.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
 import { readKeyUpdate, writeKeyUpdate } from '../../wire/message/small.ts';
@@ -19,17 +19,44 @@ export function installTrafficKeys(
 }
 
 /**
- * Exported keying material on demand (RFC 8446, 7.5): its secret is derived when it is first asked for, and
- * at once only for a key log. `hash` is the transcript's up to the server's Finished.
+ * What is still made of a TLS 1.3 handshake when it is over: exported keying material (RFC 8446, 7.5) and the keys
+ * of tickets (4.6.1). Each secret is derived when it is first asked for, but before the first KeyUpdate at the
+ * latest: the first traffic keys follow from the master secret, which must not be there when those are gone.
  */
-export function offerExporter(host: Host, master: MasterSecret, hash: Uint8Array): void {
-  let exporter: Exporter | null = null;
-  const derive = (): Exporter => {
-    exporter ??= host.track(master.exporter(hash));
-    return exporter;
-  };
-  if (host.keyLog !== null) derive();
-  host.exporter = (label, context, length) => derive().export(label, context, length);
+export class LateSecrets {
+  readonly #host: Host;
+  readonly #master: MasterSecret;
+  readonly #serverFinished: Uint8Array;
+  #exporter: Exporter | null = null;
+  #resumption: ResumptionSecret | null = null;
+
+  /** Takes over `master`. `serverFinished` is the transcript's hash up to that message. */
+  constructor(host: Host, master: MasterSecret, serverFinished: Uint8Array) {
+    this.#host = host;
+    this.#master = host.track(master);
+    this.#serverFinished = serverFinished;
+    // A key log is told of all secrets as they come to be.
+    if (host.keyLog !== null) this.#deriveExporter();
+    host.exporter = (label, context, length) => this.#deriveExporter().export(label, context, length);
+  }
+
+  #deriveExporter(): Exporter {
+    this.#exporter ??= this.#host.track(this.#master.exporter(this.#serverFinished));
+    return this.#exporter;
+  }
+
+  /** `clientFinished` is the transcript's hash up to that message. */
+  resumption(clientFinished: Uint8Array): ResumptionSecret {
+    this.#resumption ??= this.#host.track(this.#master.resumption(clientFinished));
+    return this.#resumption;
+  }
+
+  /** The first traffic keys go, and what they were made of goes with them. */
+  forgetMaster(clientFinished: Uint8Array): void {
+    if (this.#exporter === null) this.#deriveExporter();
+    if (this.#resumption === null) this.resumption(clientFinished);
+    this.#master.destroy();
+  }
 }
 
 /** The traffic secrets of an established TLS 1.3 connection, and their updates (RFC 8446, 4.6.3 and 7.2). */
@@ -41,10 +68,19 @@ export class TrafficSecrets {
   #updatesInRow = 0;
   /** The peer asked for new keys: the answer goes out in front of our next data, one for any number of asks. */
   #answerOwed = false;
+  /** Called once, before the first update. */
+  #beforeFirst: (() => void) | null;
 
   /** Takes over both secrets. */
-  constructor(host: Host, suite: CipherSuite, read: TrafficSecret, write: TrafficSecret) {
+  constructor(
+    host: Host,
+    suite: CipherSuite,
+    read: TrafficSecret,
+    write: TrafficSecret,
+    beforeFirstUpdate: () => void,
+  ) {
     this.#host = host;
+    this.#beforeFirst = beforeFirstUpdate;
     this.#suite = suite;
     this.#read = read;
     this.#write = write;
@@ -63,7 +99,8 @@ export class TrafficSecrets {
     const requested = readKeyUpdate(body);
     if (++this.#updatesInRow > this.#host.limits.keyUpdates)
       throw TlsAlertError.local('too-many-key-updates');
-    if (!this.#host.joiner.isEmpty) throw TlsAlertError.local('message-across-key-change');
+    this.#host.requireRecordBoundary();
+    this.#prepareUpdate();
     this.#read = this.#read.next();
     installTrafficKeys(this.#host, 'read', this.#suite, this.#read);
     // "An implementation which receives multiple KeyUpdates while it is silent" is to "respond with a single
@@ -77,8 +114,14 @@ export class TrafficSecrets {
     scratch.reset();
     writeKeyUpdate(scratch, requestPeer);
     this.#host.send(scratch.view());
+    this.#prepareUpdate();
     this.#write = this.#write.next();
     installTrafficKeys(this.#host, 'write', this.#suite, this.#write);
+  }
+
+  #prepareUpdate(): void {
+    this.#beforeFirst?.();
+    this.#beforeFirst = null;
   }
 
   /** verify_data of a Finished after the handshake (RFC 8446, 4.4.4). */

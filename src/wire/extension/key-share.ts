@@ -15,12 +15,13 @@ export function readClientKeyShares(body: Uint8Array): KeyShareEntry[] {
   const list = reader.sub16();
   reader.finish();
   const shares: KeyShareEntry[] = [];
+  // A set: the list may be thousands long, and comparing each with each is what a hostile client waits for.
+  const groups = new Set<number>();
   while (list.remaining > 0) {
     const group = list.u16();
     const keyExchange = list.vector16(1);
-    if (shares.some((share) => share.group === group)) {
-      throw TlsAlertError.local('illegal-parameter', 'two key shares of one group');
-    }
+    if (groups.has(group)) throw TlsAlertError.local('illegal-parameter', 'two key shares of one group');
+    groups.add(group);
     shares.push({ group, keyExchange });
   }
   return shares;

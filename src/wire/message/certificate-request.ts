@@ -1,6 +1,6 @@
 import { TlsAlertError } from '../../util/errors.ts';
-import { writeU16List } from '../extension/lists.ts';
-import { Extensions } from '../extensions.ts';
+import { readU16List8, writeU16List } from '../extension/lists.ts';
+import { Extensions, expectEmpty } from '../extensions.ts';
 import { ExtensionType, HandshakeType } from '../numbers.ts';
 import { Reader, readU16List, readU16s } from '../reader.ts';
 import type { Writer } from '../writer.ts';
@@ -31,13 +31,17 @@ export function readCertificateRequest13(body: Uint8Array): CertificateRequest {
   }
   const cas = extensions.get(ExtensionType.certificate_authorities);
   const compression = extensions.get(ExtensionType.compress_certificate);
+  const ocsp = extensions.get(ExtensionType.status_request);
+  if (ocsp !== undefined) expectEmpty(ocsp, ExtensionType.status_request);
+  const sct = extensions.get(ExtensionType.signed_certificate_timestamp);
+  if (sct !== undefined) expectEmpty(sct, ExtensionType.signed_certificate_timestamp);
   return {
     context,
     signatureSchemes: readU16List(schemes),
     authorities: cas === undefined ? [] : readAuthorities(new Reader(cas), 1),
-    wantsOcsp: extensions.has(ExtensionType.status_request),
-    wantsSct: extensions.has(ExtensionType.signed_certificate_timestamp),
-    compression: compression === undefined ? [] : readU16s(new Reader(new Reader(compression).vector8(2))),
+    wantsOcsp: ocsp !== undefined,
+    wantsSct: sct !== undefined,
+    compression: compression === undefined ? [] : readU16List8(compression),
     certificateTypes: new Uint8Array(0),
   };
 }

@@ -16,11 +16,15 @@ export interface CertificateMessage {
   readonly sctList: Uint8Array | null;
 }
 
-/** At most this many certificates in a chain; OpenSSL's default verification depth is 100. */
-export const MAX_CHAIN_CERTIFICATES = 64;
-
-/** TLS 1.3 (RFC 8446, 4.4.2). `offered` are the extension types that our hello or request had. */
-export function readCertificate13(body: Uint8Array, offered: readonly number[]): CertificateMessage {
+/**
+ * TLS 1.3 (RFC 8446, 4.4.2). `offered` are the extension types that our hello or request had, `most` is the number of
+ * certificates that are taken.
+ */
+export function readCertificate13(
+  body: Uint8Array,
+  offered: readonly number[],
+  most: number,
+): CertificateMessage {
   const reader = new Reader(body);
   const context = reader.vector8();
   const list = reader.sub24();
@@ -29,7 +33,7 @@ export function readCertificate13(body: Uint8Array, offered: readonly number[]):
   let ocspResponse: Uint8Array | null = null;
   let sctList: Uint8Array | null = null;
   while (list.remaining > 0) {
-    if (chain.length === MAX_CHAIN_CERTIFICATES) throw tooMany();
+    if (chain.length === most) throw tooMany(most);
     const leaf = chain.length === 0;
     chain.push(list.vector24(1));
     const extensions = Extensions.read(list);
@@ -54,23 +58,20 @@ const CERTIFICATE_EXTENSIONS: readonly number[] = [
 ];
 
 /** TLS 1.2 (RFC 5246, 7.4.2). */
-export function readCertificate12(body: Uint8Array): CertificateMessage {
+export function readCertificate12(body: Uint8Array, most: number): CertificateMessage {
   const reader = new Reader(body);
   const list = reader.sub24();
   reader.finish();
   const chain: Uint8Array[] = [];
   while (list.remaining > 0) {
-    if (chain.length === MAX_CHAIN_CERTIFICATES) throw tooMany();
+    if (chain.length === most) throw tooMany(most);
     chain.push(list.vector24(1));
   }
   return { context: new Uint8Array(0), chain, ocspResponse: null, sctList: null };
 }
 
-function tooMany(): TlsAlertError {
-  return TlsAlertError.local(
-    'bad-certificate',
-    `a chain of more than ${MAX_CHAIN_CERTIFICATES} certificates`,
-  );
+function tooMany(most: number): TlsAlertError {
+  return TlsAlertError.local('bad-certificate', `a chain of more than ${most} certificates`);
 }
 
 export function writeCertificate13(
