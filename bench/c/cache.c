@@ -179,6 +179,15 @@ int main(int argc, char **argv) {
   say("flush", (cpu_ns() - began) / (double)((held - SSL_CTX_sess_number(context[0])) * contexts));
   for (c = 0; c < contexts; c++) SSL_CTX_free(context[c]);
 
+  for (c = 0; c < contexts; c++) context[c] = make_context();
+  began = cpu_ns();
+  for (c = 0; c < contexts; c++) {
+    for (i = 0; i < n; i++) add_given_away(context[c], SHORT);
+    SSL_CTX_flush_sessions(context[c], NOW + LONG - 1);
+  }
+  say("life", (cpu_ns() - began) / (double)(n * contexts));
+  for (c = 0; c < contexts; c++) SSL_CTX_free(context[c]);
+
   say(OpenSSL_version(OPENSSL_VERSION_STRING), 0);
   SSL_SESSION_free(template);
   return 0;

@@ -5,7 +5,7 @@
  *
  * Rules that hold for every method:
  * - The cache holds exactly one reference of the library's to each session in it.
- * - No callback runs while anything is half-changed. A session that left is out of table, list and heap
+ * - No callback runs while anything is half-changed. A session that left is out of table, list and queue
  *   before the remove callback sees it, and is still alive then. A callback may call anything here.
  * - A callback that throws keeps nothing from happening. From a method that the application called, the
  *   error comes out once all is done; from one that the engine calls, it goes to `reportError`.
@@ -191,7 +191,7 @@ export class SessionContext implements SessionOwner {
 
     const table = this.#table;
     try {
-      table.reserve();
+      table.reserve(held.expiresAtMs);
     } catch (error) {
       held.release(call);
       throw error;

@@ -1,5 +1,5 @@
 /**
- * Where a cache keeps its sessions: a hash table over (version, id), a list by use and a heap by expiry,
+ * Where a cache keeps its sessions: a hash table over (version, id), a list by use and a queue by expiry,
  * all in a few typed arrays. It knows nothing of references or callbacks: who puts a session in or takes
  * one out deals with those, after the change is whole.
  *
@@ -10,7 +10,7 @@
  */
 import { Field, type SessionBody } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
-import { ExpiryHeap } from './expiry-heap.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
 import { type HashKey, keyedHash } from './keyed-hash.ts';
 
 const ROW = 12;
@@ -28,6 +28,8 @@ const KEPT_SLOTS = 1024;
 const NONE = -1;
 /** Cells a slot at most: the table is never more than three quarters full. */
 const MAX_LOAD = 0.75;
+/** Cells to go over for each that is to be emptied, before it is better to look for that one. */
+const SWEEP = 8;
 
 /** Beyond this many sessions a cache refuses to grow: every index stays a small integer. */
 export const MAX_SESSIONS: number = 2 ** 26;
@@ -46,7 +48,7 @@ export class SessionTable {
   #free = NONE;
   #newest = NONE;
   #oldest = NONE;
-  readonly #heap: ExpiryHeap = new ExpiryHeap();
+  readonly #expiry: ExpiryQueue = new ExpiryQueue();
   /** Two words a cell: slot + 1, or 0 for an empty one, and the hash. */
   #cells: Int32Array = new Int32Array(FIRST_SLOTS * 2 * 2);
   /** Number of cells − 1. */
@@ -86,7 +88,7 @@ export class SessionTable {
   }
 
   #loadKeyOf(body: SessionBody): void {
-    this.#loadKey(body.version, body.slab, body.start(Field.id), body.length(Field.id));
+    this.#loadKey(body.version, body.bytes, body.start(Field.id), body.length(Field.id));
   }
 
   #loadKey(version: number, bytes: Uint8Array, start: number, length: number): void {
@@ -122,11 +124,12 @@ export class SessionTable {
     this.#keyOf = null;
     const hash = this.#keyHash;
     const words = this.#keyWords;
-    this.reserve();
+    const expiresAtMs = session.expiresAtMs;
+    this.reserve(expiresAtMs);
     let slot = this.#free;
     const fresh = slot === NONE;
     if (fresh) slot = this.#sessions.length;
-    this.#heap.add(slot, session.expiresAtMs);
+    this.#expiry.add(slot, expiresAtMs);
     if (fresh) this.#sessions.push(session);
     else {
       this.#free = this.#rows[slot * ROW + OLDER] as number;
@@ -143,7 +146,8 @@ export class SessionTable {
 
   /** Takes a session out. */
   remove(slot: number): SessionCore {
-    this.#heap.remove(slot);
+    this.#expiry.remove(slot);
+    this.#vacate(slot);
     return this.#forget(slot);
   }
 
@@ -152,8 +156,14 @@ export class SessionTable {
    * in the processor's cache. `taken` may not run anybody else's code: the table is whole only at the end.
    */
   takeExpired(nowMs: number, taken: (session: SessionCore) => void): number {
-    const slots = this.#heap.takeBelow(nowMs);
-    for (let i = 0; i < slots.length; i++) taken(this.#forget(slots[i] as number));
+    const slots = this.#expiry.takeBelow(nowMs);
+    const sweeps = slots.length * SWEEP > this.#mask;
+    if (sweeps) this.#sweep(slots);
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as number;
+      if (!sweeps) this.#vacate(slot);
+      taken(this.#forget(slot));
+    }
     if (this.#count === 0 && this.#rows.length > KEPT_SLOTS * ROW) this.#reset();
     return slots.length;
   }
@@ -172,7 +182,7 @@ export class SessionTable {
     this.#free = NONE;
     this.#newest = NONE;
     this.#oldest = NONE;
-    this.#heap.clear();
+    this.#expiry.clear();
     this.#cells = new Int32Array(FIRST_SLOTS * 2 * 2);
     this.#mask = FIRST_SLOTS * 2 - 1;
   }
@@ -184,12 +194,12 @@ export class SessionTable {
 
   /** The slot that expires first, or −1. */
   get firstToExpire(): number {
-    return this.#heap.first;
+    return this.#expiry.first;
   }
 
   /** When the first expires, in milliseconds since 1970; infinity when the table is empty. */
   get firstExpiryMs(): number {
-    return this.#heap.firstKey;
+    return this.#expiry.firstKey;
   }
 
   /** Makes a slot the most recently used. */
@@ -201,7 +211,7 @@ export class SessionTable {
 
   /** Sorts a slot in anew, after the times of its session changed. */
   reschedule(slot: number): void {
-    this.#heap.move(slot, this.at(slot).expiresAtMs);
+    this.#expiry.move(slot, this.at(slot).expiresAtMs);
   }
 
   /** All sessions, most recently used first: a copy. */
@@ -213,9 +223,9 @@ export class SessionTable {
     return all;
   }
 
+  /** Takes a slot that no cell names any more, and that is out of the queue, out of the rest. */
   #forget(slot: number): SessionCore {
     const session = this.at(slot);
-    this.#vacate(slot);
     this.#unlink(slot);
     this.#sessions[slot] = null;
     this.#rows[slot * ROW + OLDER] = this.#free;
@@ -272,13 +282,34 @@ export class SessionTable {
   }
 
   /**
-   * Makes sure that one more session can be inserted without memory, so that what comes between this and
-   * the insertion need not be undone.
+   * Empties the cells of many slots: goes over all cells once, in the order in which they lie, which is
+   * cheaper than to look for a good part of them here and there.
+   */
+  #sweep(slots: readonly number[]): void {
+    const leaving = new Uint8Array(this.#sessions.length);
+    for (let i = 0; i < slots.length; i++) leaving[slots[i] as number] = 1;
+    const cells = this.#cells;
+    const mask = this.#mask;
+    // Whoever stands behind an empty cell is where it belongs, and can only move towards it.
+    let start = 0;
+    while (cells[start * 2] !== 0) start++;
+    for (let i = 1; i <= mask; i++) {
+      const cell = (start + i) & mask;
+      const mark = cells[cell * 2] as number;
+      if (mark === 0) continue;
+      cells[cell * 2] = 0;
+      if (leaving[mark - 1] === 0) this.#occupy(cells, mask, mark - 1, cells[cell * 2 + 1] as number);
+    }
+  }
+
+  /**
+   * Makes sure that one more session, which expires then, can be inserted without memory, whatever is removed
+   * before: so that what comes between this and the insertion need not be undone.
    * @throws {RangeError} when `MAX_SESSIONS` are there, or memory runs out. Nothing has changed then.
    */
-  reserve(): void {
+  reserve(expiresAtMs: number): void {
     const slots = this.#sessions.length;
-    this.#heap.reserve(this.#free === NONE ? slots : this.#free);
+    this.#expiry.reserve(this.#free === NONE ? slots : this.#free, expiresAtMs);
     if (this.#free === NONE && slots * ROW === this.#rows.length) {
       if (slots >= MAX_SESSIONS) throw new RangeError(`a cache holds at most ${MAX_SESSIONS} sessions`);
       const rows = new Int32Array(this.#rows.length * 2);

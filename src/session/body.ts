@@ -1,7 +1,7 @@
 /**
  * The part of a session that does not change while it is shared: secrets, identities, names, certificates.
- * All byte strings lie in one slab, so that a session has one array and not one a field, duplicating it
- * copies nothing, and wiping it is one fill.
+ * All byte strings lie in one slab (`slab-pool.ts`), so that a session has one piece of memory and not one a
+ * field, and wiping it is one loop.
  *
  *     slab = 12 × uint24 (where each field ends, little-endian) ‖ field 0 ‖ field 1 ‖ …
  */
@@ -9,6 +9,7 @@ import { copyBytes, EMPTY, utf8 } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 import { SESSION_LIMITS } from '../util/limits.ts';
 import { SessionError } from './errors.ts';
+import { ownSlab, type SlabChunk, takeSlab } from './slab-pool.ts';
 
 /** The byte strings of a session, in the order in which they lie in the slab. */
 export const Field = {
@@ -154,7 +155,9 @@ export const MFL_UNSPECIFIED = 255;
 export class SessionBody {
   /** How many heads share this body. */
   sharers = 1;
-  slab: Uint8Array;
+  /** Where the slab lies, and where in it: `slab-pool.ts`. */
+  #chunk: SlabChunk;
+  #base: number;
   /** A bit a field: present, though perhaps empty (in C a pointer that is not NULL). */
   present: number;
   version: number;
@@ -181,8 +184,10 @@ export class SessionBody {
   /** A client has offered it: in TLS 1.3 it must not do so again (RFC 8446, C.4). */
   wasOffered = false;
 
-  constructor(slab: Uint8Array, present: number, from: Readonly<BodyScalars>) {
-    this.slab = slab;
+  /** Takes over the slab that was taken last from `chunk`. */
+  constructor(chunk: SlabChunk, present: number, from: Readonly<BodyScalars>) {
+    this.#chunk = chunk;
+    this.#base = chunk.taken;
     this.present = present;
     this.version = from.version;
     this.cipher = from.cipher;
@@ -200,11 +205,20 @@ export class SessionBody {
     return this.ageAddInt32 >>> 0;
   }
 
+  /** What the slab lies in, beside those of other sessions: `start` and `length` say where to look. */
+  get bytes(): Uint8Array {
+    return this.#chunk.bytes;
+  }
+
+  /** Where a field begins in `bytes`. */
   start(field: number): number {
-    if (field === 0) return HEADER;
-    const at = field * 3 - 3;
-    const slab = this.slab;
-    return (slab[at] as number) | ((slab[at + 1] as number) << 8) | ((slab[at + 2] as number) << 16);
+    const base = this.#base;
+    if (field === 0) return base + HEADER;
+    const at = base + field * 3 - 3;
+    const bytes = this.#chunk.bytes;
+    return (
+      base + ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16))
+    );
   }
 
   /** Length in bytes; 0 for an absent field. */
@@ -217,15 +231,20 @@ export class SessionBody {
     return (this.present & (1 << field)) !== 0;
   }
 
+  /** @internal The whole slab, as a view: for tests of what is left in it. */
+  static slabForTest(body: SessionBody): Uint8Array {
+    return body.bytes.subarray(body.#base, body.start(FIELD_COUNT));
+  }
+
   /** A view into the slab: for the library's own reading, never handed out. */
   view(field: number): Uint8Array {
     if ((this.present & (1 << field)) === 0) return EMPTY;
-    return this.slab.subarray(this.start(field), this.start(field + 1));
+    return this.bytes.subarray(this.start(field), this.start(field + 1));
   }
 
   copy(field: number): Uint8Array {
     if ((this.present & (1 << field)) === 0) return new Uint8Array(0);
-    return this.slab.slice(this.start(field), this.start(field + 1));
+    return this.bytes.slice(this.start(field), this.start(field + 1));
   }
 
   /** A body of its own with one field replaced; null removes it. */
@@ -233,18 +252,23 @@ export class SessionBody {
     const fields: (Uint8Array | null)[] = new Array(FIELD_COUNT);
     for (let i = 0; i < FIELD_COUNT; i++) fields[i] = this.has(i) ? this.view(i) : null;
     fields[field] = value;
-    const changed = this.#withSlab(packFields(fields), presence(fields));
+    const changed = this.#onto(packFields(fields), presence(fields));
     // What was offered was the ticket that it had.
     if (field === Field.ticket) changed.wasOffered = false;
     return changed;
   }
 
   clone(): SessionBody {
-    return this.#withSlab(this.slab.slice(), this.present);
+    const { bytes } = this;
+    const base = this.#base;
+    const end = this.start(FIELD_COUNT);
+    const chunk = takeSlab(end - base);
+    chunk.bytes.set(bytes.subarray(base, end), chunk.taken);
+    return this.#onto(chunk, this.present);
   }
 
-  #withSlab(slab: Uint8Array, present: number): SessionBody {
-    const clone = new SessionBody(slab, present, this);
+  #onto(chunk: SlabChunk, present: number): SessionBody {
+    const clone = new SessionBody(chunk, present, this);
     clone.peer = this.peer;
     clone.chain = this.chain;
     clone.bindings = this.bindings;
@@ -255,78 +279,81 @@ export class SessionBody {
 
   /** One sharer less; the last one wipes. */
   release(): void {
-    if (--this.sharers === 0) wipeBody(this);
+    if (--this.sharers === 0) this.#wipe();
   }
-}
 
-/**
- * The master key goes first and then the id, as in OpenSSL, and then everything else too (ticket, appdata,
- * names, early secret): that is how they lie in the slab, and a fill goes from front to back. One fill, since
- * a second costs more than all the bytes.
- */
-function wipeBody(body: SessionBody): void {
-  body.slab.fill(0);
-  body.slab = EMPTY_SLAB;
-  body.present = 0;
-  body.ageAddInt32 = 0;
-  body.peer = null;
-  body.chain = null;
-  body.bindings = null;
-  body.form = null;
+  /** Everything goes, and not the secrets alone: ticket, application data and names too. */
+  #wipe(): void {
+    this.#chunk.giveBack(this.#base);
+    this.#chunk = EMPTY_CHUNK;
+    this.#base = 0;
+    this.present = 0;
+    this.ageAddInt32 = 0;
+    this.peer = null;
+    this.chain = null;
+    this.bindings = null;
+    this.form = null;
+  }
 }
 
 export type FieldValues = readonly (Uint8Array | null | undefined)[];
 
-export function presence(fields: FieldValues): number {
+function presence(fields: FieldValues): number {
   let present = 0;
   for (let i = 0; i < FIELD_COUNT; i++) if (fields[i] != null) present |= 1 << i;
   return present;
 }
 
 /** @throws {SessionError} `ERR_SESSION_VALUE_TOO_LONG` for a value over its field's limit. */
-export function packFields(fields: FieldValues): Uint8Array {
+function packFields(fields: FieldValues): SlabChunk {
   let total = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
     const length = fields[i]?.length ?? 0;
     if (length > (FIELD_LIMITS[i] as number)) throw tooLong(i, length);
     total += length;
   }
-  const slab = new Uint8Array(total);
+  return pack(fields, takeSlab(total));
+}
+
+function pack(fields: FieldValues, chunk: SlabChunk): SlabChunk {
+  const { bytes, taken: base } = chunk;
   let at = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
     const value = fields[i];
     if (value != null && value.length > 0) {
       // For short values a loop is cheaper than the call into `set`.
-      if (value.length <= 48) for (let j = 0; j < value.length; j++) slab[at + j] = value[j] as number;
-      else slab.set(value, at);
+      if (value.length <= 48)
+        for (let j = 0; j < value.length; j++) bytes[base + at + j] = value[j] as number;
+      else bytes.set(value, base + at);
       at += value.length;
     }
-    slab[i * 3] = at;
-    slab[i * 3 + 1] = at >> 8;
-    slab[i * 3 + 2] = at >> 16;
+    bytes[base + i * 3] = at;
+    bytes[base + i * 3 + 1] = at >> 8;
+    bytes[base + i * 3 + 2] = at >> 16;
   }
-  return slab;
+  return chunk;
 }
 
 /** As `packFields`, with each value given as a range of one source, within its field's limit. */
-export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Array): Uint8Array {
+export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Array): SlabChunk {
   let total = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
     total += (ends[i] as number) - (starts[i] as number);
   }
-  const slab = new Uint8Array(total);
+  const chunk = takeSlab(total);
+  const { bytes, taken: base } = chunk;
   let at = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
     const start = starts[i] as number;
     const length = (ends[i] as number) - start;
-    if (length <= 48) for (let j = 0; j < length; j++) slab[at + j] = source[start + j] as number;
-    else slab.set(source.subarray(start, start + length), at);
+    if (length <= 48) for (let j = 0; j < length; j++) bytes[base + at + j] = source[start + j] as number;
+    else bytes.set(source.subarray(start, start + length), base + at);
     at += length;
-    slab[i * 3] = at;
-    slab[i * 3 + 1] = at >> 8;
-    slab[i * 3 + 2] = at >> 16;
+    bytes[base + i * 3] = at;
+    bytes[base + i * 3 + 1] = at >> 8;
+    bytes[base + i * 3 + 2] = at >> 16;
   }
-  return slab;
+  return chunk;
 }
 
 function tooLong(field: number, length: number): SessionError {
@@ -336,7 +363,8 @@ function tooLong(field: number, length: number): SessionError {
   );
 }
 
-const EMPTY_SLAB: Uint8Array = packFields([]);
+/** Every field absent: what a body has before anything is set, and after it was wiped. Never given back. */
+const EMPTY_CHUNK: SlabChunk = pack([], ownSlab(HEADER));
 
 const DEFAULTS: Readonly<BodyScalars> = Object.freeze({
   version: 0,
@@ -355,7 +383,7 @@ const DEFAULTS: Readonly<BodyScalars> = Object.freeze({
  * The body that every fresh session begins with. This module itself is a sharer, so it is never wiped and
  * the first setter always copies.
  */
-export const DEFAULT_BODY: SessionBody = new SessionBody(EMPTY_SLAB, 0, DEFAULTS);
+export const DEFAULT_BODY: SessionBody = new SessionBody(EMPTY_CHUNK, 0, DEFAULTS);
 
 /** A new body in one step. What is not given has SSL_SESSION_new's value. */
 export function makeBody(fields: FieldValues, scalars: Readonly<Partial<BodyScalars>>): SessionBody {

@@ -300,9 +300,9 @@ function putField(out: Uint8Array | null, at: number, tag: number, body: Session
   if (tag >= 0) at = putHeader(out, at, 0xa0 | tag, inner);
   if (out === null) return at + inner;
   at = putHeader(out, at, DerTag.octetString, length);
-  const slab = body.slab;
+  const { bytes } = body;
   const start = body.start(field);
-  if (length <= 48) for (let i = 0; i < length; i++) out[at + i] = slab[start + i] as number;
-  else out.set(slab.subarray(start, start + length), at);
+  if (length <= 48) for (let i = 0; i < length; i++) out[at + i] = bytes[start + i] as number;
+  else out.set(bytes.subarray(start, start + length), at);
   return at + length;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../util/bytes.ts';
-import { DEFAULT_BODY, Field, makeBody } from './body.ts';
+import { DEFAULT_BODY, Field, makeBody, SessionBody } from './body.ts';
 import { liveSessionCount, SessionCore } from './core.ts';
 import { SessionError } from './errors.ts';
 import { newExIndex } from './ex-data.ts';
@@ -153,7 +153,7 @@ describe('ex_data', () => {
     };
     const session = SessionCore.create();
     session.setField(Field.id, fromHex('aa'), 'test');
-    const { slab } = session.body('test');
+    const slab = SessionBody.slabForTest(session.body('test'));
     const live = liveSessionCount();
     expect(() => session.free()).toThrow('one');
     expect(second.calls.some(([what]) => what === 'free')).toBe(true);
@@ -228,7 +228,7 @@ describe('ex_data', () => {
       ['free', 'made', first.index, 7, 'argp'],
     ]);
     const body = makeBody([fromHex('aa')], {});
-    const { slab } = body;
+    const slab = SessionBody.slabForTest(body);
     expect(() => SessionCore.fromBody(body, 0, 1, 'test')).toThrow('no');
     expect(slab.every((byte) => byte === 0)).toBe(true);
   });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ExpiryHeap } from './expiry-heap.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
 
 /** Takes everything out one by one: the keys must come in order. */
-function drain(heap: ExpiryHeap): [number, number][] {
+function drain(heap: ExpiryHeap | ExpiryQueue): [number, number][] {
   const out: [number, number][] = [];
   while (heap.count > 0) {
     const item = heap.first;
@@ -14,9 +15,9 @@ function drain(heap: ExpiryHeap): [number, number][] {
   return out;
 }
 
-describe('ExpiryHeap', () => {
+describe.each([ExpiryHeap, ExpiryQueue])('%o', (Expiry) => {
   it('is empty at first, and again at the end', () => {
-    const heap = new ExpiryHeap();
+    const heap = new Expiry();
     expect([heap.count, heap.first, heap.firstKey]).toEqual([0, -1, Number.POSITIVE_INFINITY]);
     expect(heap.takeBelow(Number.POSITIVE_INFINITY)).toEqual([]);
     heap.add(3, 10);
@@ -25,7 +26,7 @@ describe('ExpiryHeap', () => {
   });
 
   it('takes strictly what is below the limit', () => {
-    const heap = new ExpiryHeap();
+    const heap = new Expiry();
     [5, 1, 4, 2, 3].forEach((key) => {
       heap.add(key, key);
     });
@@ -39,7 +40,7 @@ describe('ExpiryHeap', () => {
   });
 
   it('holds what never expires, and takes what is not a number for expired', () => {
-    const heap = new ExpiryHeap();
+    const heap = new Expiry();
     heap.add(0, Number.POSITIVE_INFINITY);
     heap.add(1, 2 ** 63 * 1000);
     heap.add(2, Number.NaN);
@@ -67,7 +68,7 @@ describe('ExpiryHeap', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const heap = new ExpiryHeap();
+        const heap = new Expiry();
         const model = new Map<number, number>();
         for (const [what, item, key] of steps) {
           if (what === 'take') {
