@@ -93,7 +93,9 @@ export interface UndiciTarget {
 
 export type UndiciConnect = (
   target: UndiciTarget,
-  callback: (error: Error | null, socket: net.Socket | tls.TLSSocket | null) => void,
+  callback: (
+    ...outcome: [error: null, socket: net.Socket | tls.TLSSocket] | [error: Error, socket: null]
+  ) => void,
 ) => void;
 
 export type UndiciConnectOptions = SessionKeeping &
@@ -139,7 +141,7 @@ function whenReady(
   socket: net.Socket,
   event: string,
   timeoutMs: number,
-  callback: (error: Error | null, socket: net.Socket | null) => void,
+  callback: Parameters<UndiciConnect>[1],
 ): void {
   socket.setKeepAlive(true, 60_000);
   socket.setNoDelay(true);

@@ -166,7 +166,8 @@ export class TicketKeySharing {
     }
     const key = this.#keys.find((each) => each.name.equals(name));
     if (key === undefined) return REFUSE();
-    return [key.role === 'previous' ? 2 : 1, key.hmac, key.aes];
+    // Always renewed: a client of TLS 1.3 uses a ticket once, and node:tls gives no other for it by itself.
+    return [2, key.hmac, key.aes];
   }
 
   #forget(): void {
