@@ -5,7 +5,8 @@
  */
 import type { SessionCore } from '../session/core.ts';
 import type { EarlyDataReason } from '../session/resumption-reason.ts';
-import type { Awaitable } from './awaitable.ts';
+import type { Timers } from '../util/timers.ts';
+import { type Awaitable, isPromiseLike, settleWithin } from './awaitable.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** A hello that wants to be resumed from, or to bring early data. */
@@ -17,6 +18,8 @@ export interface ReplayAttempt {
   readonly binder: Uint8Array;
   /** The session that is to be resumed; null for an external key. */
   readonly session: SessionCore | null;
+  /** Whether the session was taken out of the cache and its source for this very hello: a stateful ticket. */
+  readonly consumed: boolean;
 }
 
 export type ReplayVerdict =
@@ -42,7 +45,7 @@ export interface ReplayGuard {
    * (RFC 8446, 8.3) at two moments that lie further apart.
    */
   readonly windowMs: number;
-  /** Admits a hello at most once. An answer that comes later is waited for; a rejection is a refusal. */
+  /** Admits a hello at most once. A rejection is a refusal. */
   admit(attempt: ReplayAttempt): Awaitable<ReplayVerdict>;
 }
 
@@ -55,11 +58,36 @@ export function singleUseGuard(context: SessionContext): ReplayGuard {
   return Object.freeze({
     scope: 'resumption',
     windowMs: Number.POSITIVE_INFINITY,
-    admit: ({ session }: ReplayAttempt): Awaitable<ReplayVerdict> => {
+    admit: ({ session, consumed: isConsumed }: ReplayAttempt): Awaitable<ReplayVerdict> => {
+      // Nobody else has it, or ever will.
+      if (isConsumed) return 'admitted';
       if (session === null) return 'early-data-guard-failed';
       const consumed = context.consume(session);
       if (typeof consumed === 'boolean') return consumed ? 'admitted' : 'early-data-replayed';
       return consumed.then((was): ReplayVerdict => (was ? 'admitted' : 'early-data-replayed'));
     },
   } as const);
+}
+
+/** Milliseconds that a handshake waits for a replay guard. */
+export const DEFAULT_GUARD_LIMIT_MS = 1000;
+
+/** A guard whose answer is waited for no longer than `limitMs`: early data is refused then, the handshake goes on. */
+export function limitedGuard(
+  guard: ReplayGuard,
+  timers: Timers,
+  limitMs: number = DEFAULT_GUARD_LIMIT_MS,
+): ReplayGuard {
+  return Object.freeze({
+    scope: guard.scope,
+    windowMs: guard.windowMs,
+    admit: (attempt: ReplayAttempt): Awaitable<ReplayVerdict> => {
+      const answer = guard.admit(attempt);
+      if (!isPromiseLike(answer)) return answer;
+      return settleWithin(answer, timers, limitMs, () => {}).then((settled): ReplayVerdict => {
+        if (settled.kind === 'answer') return settled.value;
+        return settled.kind === 'slow' ? 'early-data-guard-slow' : 'early-data-guard-failed';
+      });
+    },
+  });
 }

@@ -161,10 +161,12 @@ describe('singleUseGuard', () => {
     const guard = singleUseGuard(context);
     expect(guard.scope).toBe('resumption');
     context.add(session);
-    const attempt = { binder: binder(1), session };
+    const attempt = { binder: binder(1), session, consumed: false };
     expect(guard.admit(attempt)).toBe('admitted');
     expect(guard.admit(attempt)).toBe('early-data-replayed');
-    expect(guard.admit({ binder: binder(1), session: null })).toBe('early-data-guard-failed');
+    // What the handshake itself has taken out is nobody else's.
+    expect(guard.admit({ ...attempt, consumed: true })).toBe('admitted');
+    expect(guard.admit({ ...attempt, session: null })).toBe('early-data-guard-failed');
 
     context.source = { find: () => 'not-found', add: () => {}, remove: () => {}, consume: () => answer };
     expect(guard.admit(attempt)).toBe('admitted');

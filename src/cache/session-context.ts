@@ -88,8 +88,8 @@ export interface SessionContextOptions {
   readonly mode?: number;
   readonly callbacks?: Partial<SessionCallbacks>;
   readonly source?: SessionSource;
-  readonly lookupLimitMs?: number;
-  readonly maxPendingLookups?: number;
+  readonly lookupLimitMs?: number | undefined;
+  readonly maxPendingLookups?: number | undefined;
   /** Told of look-ups and changes, once they are whole. */
   readonly channel?: Channel<CacheMessage> | undefined;
   /** Gets what a callback threw where no caller of the application's is there to catch it. Default: rethrown in a task of its own. */

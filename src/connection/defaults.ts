@@ -149,6 +149,7 @@ export function serverConfig(
     verifyOnResume: false,
     advertiseGroups: false,
     bindServerName: true,
+    bindAlpn: false,
     cookies: null,
     ...options,
   };

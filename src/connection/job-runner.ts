@@ -195,7 +195,7 @@ export class JobRunner {
   #replay(job: ReplayJob): Awaitable<ReplayAnswer> {
     const guard = this.#services.replayGuard;
     if (guard === null) return { accept: false, reason: 'early-data-disabled' };
-    const verdict = guard.admit({ binder: job.binder, session: job.session });
+    const verdict = guard.admit({ binder: job.binder, session: job.session, consumed: job.consumed });
     return isPromiseLike(verdict) ? verdict.then(replayAnswer) : replayAnswer(verdict);
   }
 }

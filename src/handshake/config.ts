@@ -197,6 +197,11 @@ export interface ServerConfig extends CommonConfig {
   /** Resume only when the name asked for is the one the session was made for. */
   readonly bindServerName: boolean;
   /**
+   * Resume only under the application protocol that the session was made for. The protocol is the connection's
+   * and not the session's (RFC 7301, 3.1), so this is for who decides by it, say about client certificates.
+   */
+  readonly bindAlpn: boolean;
+  /**
    * SSL_stateless(3): every client is sent a HelloRetryRequest with a cookie first, and goes on only in a
    * connection that begins with that cookie. Null: no cookies.
    */

@@ -164,7 +164,10 @@ export interface ReplayJob {
   readonly kind: 'replay';
   /** The binder that authenticates this ClientHello: the same for every copy of it, and for no other. */
   readonly binder: Uint8Array;
-  readonly session: SessionCore;
+  /** Null for an external key. */
+  readonly session: SessionCore | null;
+  /** The session was taken out of its store for this hello alone: a stateful ticket. */
+  readonly consumed: boolean;
   /** When by its own age the client sent it, in milliseconds since 1970 on this clock. */
   readonly sentAtMs: number;
 }

@@ -1,9 +1,10 @@
 /** What a socket is made with: a configuration for the engine and a runner for its jobs, shared where they can be. */
 import type { PeerCertificate as NodePeerCertificate } from 'node:tls';
-import type { ReplayGuard } from '../cache/replay-guard.ts';
+import { limitedGuard, type ReplayGuard } from '../cache/replay-guard.ts';
 import { type CertificatePolicy, checkCertificate } from '../connection/certificate-check.ts';
 import { clientConfig, serverConfig } from '../connection/defaults.ts';
 import { type JobOwner, JobRunner, type JobServices, NO_SERVICES } from '../connection/job-runner.ts';
+import { type OnTicket, PolicyTickets } from '../connection/ticket-policy.ts';
 import type { ClientConfig, Credential, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
 import type {
@@ -13,14 +14,12 @@ import type {
 } from '../handshake/jobs.ts';
 import { chooseScheme } from '../handshake/shared/signatures.ts';
 import { parseCertificate } from '../pki/certificate.ts';
-import type { PathOptions } from '../pki/result.ts';
 import type { SessionCore } from '../session/core.ts';
 import { equalBytes } from '../util/bytes.ts';
 import { legacyCertificate } from './certificate-view.ts';
-import { checkServerIdentity as defaultIdentityCheck } from './identity.ts';
 import { parseAlpn } from './options.ts';
 import { type ClientPskCallback, findPsk, offerPsk, type ServerPskCallback } from './psk.ts';
-import type { SecureContext } from './secure-context.ts';
+import { nodeTimers, type SecureContext } from './secure-context.ts';
 import {
   type AlpnCallback,
   type OcspCallback,
@@ -86,7 +85,6 @@ export function clientSetup(
     reject,
     checkName: checkServerIdentity === undefined,
     requestsOcsp: policy.requestOCSP === true,
-    options: revocation(context),
   };
   const config = clientConfig(provider, {
     clock,
@@ -95,7 +93,8 @@ export function clientSetup(
     cipherSuites: context.cipherSuites,
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
-    ...context.engineSettings,
+    sessionTimeoutSec: context.sessionTimeoutSec,
+    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
     alpn: ALPNProtocols === undefined ? [] : parseAlpn(ALPNProtocols),
     trust: context.digest(
       `trust ${reject} ${checkServerIdentity === undefined ? 'RFC 9525' : 'own check'}`,
@@ -103,9 +102,8 @@ export function clientSetup(
     ),
     clientAuth: context.credentialDigest,
     verifyPeer: reject,
-    // A function cannot be told from another by the session, nor one list of the revoked from the next: the
-    // certificate is seen again.
-    verifyOnResume: checkServerIdentity !== undefined || context.crls !== null,
+    // A function cannot be told from another by the session: this one sees the certificate again.
+    verifyOnResume: checkServerIdentity !== undefined,
     requestOcsp: policy.requestOCSP === true,
     externalPsk: pskCallback !== undefined,
   });
@@ -133,10 +131,6 @@ export function clientSetup(
   return setup;
 }
 
-function revocation({ crls }: SecureContext): Partial<PathOptions> {
-  return crls === null ? {} : { crls, requireCrl: 'chain' };
-}
-
 /** What a callback throws is the error that the application gets. */
 function telling<T>(owner: SocketOwner, call: () => T): T {
   try {
@@ -155,12 +149,12 @@ function verifyServer(
 ): VerifyCertificateAnswer {
   const answer = checkCertificate(job, policy);
   if (!answer.ok) {
-    if (!job.resumption) owner.refusal = explainRefusal(answer.cause as Error, job);
+    if (!job.resumption) owner.refusal = answer.cause as Error;
     return answer;
   }
   if (checkServerIdentity === undefined || answer.verifyResult !== 0 || job.serverName === null)
     return answer;
-  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, true));
+  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, false));
   if (refusal === undefined) return answer;
   if (!policy.reject) return { ok: true, verifyResult: X509_V_ERR_HOSTNAME_MISMATCH };
   if (!job.resumption) owner.refusal = refusal;
@@ -171,12 +165,6 @@ function verifyServer(
     detail: 'checkServerIdentity refused it',
     cause: refusal,
   };
-}
-
-/** A name that does not fit is told of as node:tls does: with the host, the certificate and all its names. */
-function explainRefusal(cause: Error & { readonly code?: string }, job: VerifyCertificateJob): Error {
-  if (cause.code !== 'ERR_TLS_CERT_ALTNAME_INVALID' || job.serverName === null) return cause;
-  return defaultIdentityCheck(job.serverName, legacyCertificate(job.chain, true)) ?? cause;
 }
 
 /** The first whose issuer the server names, or else the first; of those that can sign what the server takes. */
@@ -217,6 +205,12 @@ export interface ServerPolicy {
    * not say, as those of programs that share ticket keys.
    */
   readonly bindServerName?: boolean | undefined;
+  /** Resume only under the application protocol that the session was made for. Default false (RFC 7301, 3.1). */
+  readonly bindAlpn?: boolean | undefined;
+  /** False: no tickets, no session ids, every handshake a full one. Default true. */
+  readonly resumption?: boolean | undefined;
+  /** The application's word on tickets that come back; asked for each before anything else is checked. */
+  readonly onTicket?: OnTicket | undefined;
   /** Early data that tickets promise, in bytes. Only with a `replayGuard`, or a fleet, which has one. */
   readonly maxEarlyData?: number | undefined;
   readonly replayGuard?: ReplayGuard | undefined;
@@ -238,17 +232,17 @@ export function serverSetup(
   const { provider, clock } = context;
   const reject = policy.rejectUnauthorized ?? true;
   const requestCert = policy.requestCert ?? false;
+  const resumption = policy.resumption ?? true;
   const binding = clientBinding(context, requestCert, reject);
   // Clients are judged by whom the context trusts that their connection got.
-  const policyOf = (chosen: SecureContext): CertificatePolicy => ({
+  const policyOf = ({ anchors, paths }: SecureContext): CertificatePolicy => ({
     provider,
     clock,
-    anchors: chosen.anchors,
-    paths: chosen.paths,
+    anchors,
+    paths,
     reject,
     checkName: false,
     requestsOcsp: false,
-    options: revocation(chosen),
   });
   const certificates = requestCert ? policyOf(context) : null;
   const { pskCallback } = policy;
@@ -261,19 +255,20 @@ export function serverSetup(
     cipherSuites: context.cipherSuites,
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
-    ...context.engineSettings,
+    sessionTimeoutSec: context.sessionTimeoutSec,
+    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
     alpn: policy.ALPNProtocols === undefined ? [] : parseAlpn(policy.ALPNProtocols),
     preferServerCiphers: context.preferServerCiphers,
     ...binding,
     clientCertificateAuthorities: requestCert ? context.authorities : [],
     ticketCount: policy.ticketCount ?? 2,
-    sessionIds: true,
+    sessionIds: resumption,
     // As with SSL_OP_NO_TICKET: TLS 1.2 then resumes by session id.
-    tickets: !variant.statefulTickets,
-    statefulTickets: variant.statefulTickets,
+    tickets: resumption && !variant.statefulTickets,
+    statefulTickets: resumption && variant.statefulTickets,
     keyLog: variant.keyLog,
-    verifyOnResume: requestCert && context.crls !== null,
     bindServerName: policy.bindServerName ?? true,
+    bindAlpn: policy.bindAlpn ?? false,
     maxEarlyData: policy.maxEarlyData ?? 0,
     replayGuard: replayGuard !== null,
     externalPsk: pskCallback !== undefined,
@@ -304,9 +299,11 @@ export function serverSetup(
             if (!answer.ok) (owner as SocketOwner).refusal = answer.cause as Error;
             return answer;
           },
-    tickets: context.tickets,
+    tickets:
+      policy.onTicket === undefined ? context.tickets : new PolicyTickets(context.tickets, policy.onTicket),
     sessions: context.sessions,
-    replayGuard,
+    // Longer than this a client is not kept waiting: its early data is refused.
+    replayGuard: replayGuard === null ? null : limitedGuard(replayGuard, nodeTimers),
     select: config.selectByJob ? (job, owner) => select(job, owner as SocketOwner, callbacks) : null,
     findPsk:
       pskCallback === undefined

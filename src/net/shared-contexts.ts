@@ -1,6 +1,5 @@
 /** Contexts that are made of options and not given: the last few are kept, since parsing is what costs. */
 import { copyBytes } from '../util/bytes.ts';
-import { defaultsVersion } from './defaults.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 
 const NAMES = [
@@ -15,6 +14,8 @@ const NAMES = [
   'maxVersion',
   'sessionTimeout',
   'maxKeyingMaterialAge',
+  'sessionLookupTimeout',
+  'maxPendingLookups',
   'sessionIdContext',
   'ticketKeys',
   'ticketKeyring',
@@ -22,10 +23,6 @@ const NAMES = [
   'fleet',
   'honorCipherOrder',
   'pfx',
-  'crl',
-  'certificateCompression',
-  'secureOptions',
-  'secureProtocol',
   'provider',
   'clock',
 ] as const satisfies readonly (keyof SecureContextOptions)[];
@@ -39,14 +36,9 @@ interface Entry {
 }
 
 const entries: Entry[] = [];
-let madeUnder = 0;
 
 /** A context for these options, perhaps one that another call with equal ones made. */
 export function sharedContext(options: SecureContextOptions): SecureContext {
-  if (madeUnder !== defaultsVersion) {
-    madeUnder = defaultsVersion;
-    entries.length = 0;
-  }
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i] as Entry;
     if (!matches(entry.values, options)) continue;

@@ -185,6 +185,7 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
     generateSessionId: null,
     advertiseGroups: false,
     bindServerName: false,
+    bindAlpn: false,
   };
 }
 

@@ -66,7 +66,9 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, hasGroup: 
   const count = Math.min(psks.identities.length, host.limits.pskIdentities);
   const tryNext = (index: number): State => {
     if (index >= count) {
-      return full(index < psks.identities.length && reason === 'not-found' ? 'too-many-identities' : reason);
+      // What is known of none that was looked at may be known of one that was not.
+      const unknown = reason === 'not-found' || reason === 'unknown-key';
+      return full(unknown && index < psks.identities.length ? 'too-many-identities' : reason);
     }
     const identity = (psks.identities[index] as { identity: Uint8Array }).identity;
     return findPsk(host, agreed, identity, (found) => {
@@ -231,16 +233,16 @@ function acceptPsk(
     addHello(agreed);
     return next({ index, kind, session, early, dhe, earlyData });
   };
-  const withEarlyData = (): State => {
+  const withEarlyData = (consumed: boolean): State => {
     const refusal = whyNoEarlyData(host, agreed, candidate);
     if (refusal !== null) {
       noEarlyData(host, refusal);
       return accept(false);
     }
-    return askReplayGuard(host, agreed, candidate, expected, accept);
+    return askReplayGuard(host, agreed, candidate, expected, consumed, accept);
   };
   const { statefulTickets, singleUseTickets } = host.config;
-  if (kind === 'external' || !statefulTickets || !singleUseTickets) return withEarlyData();
+  if (kind === 'external' || !statefulTickets || !singleUseTickets) return withEarlyData(false);
   const replayed = (): State => {
     early.destroy();
     host.letGo(session);
@@ -248,7 +250,7 @@ function acceptPsk(
   };
   return host.wait<'consume-session'>(
     { kind: 'consume-session', session },
-    (first) => (first ? withEarlyData() : replayed()),
+    (first) => (first ? withEarlyData(true) : replayed()),
     replayed,
   );
 }
@@ -258,6 +260,7 @@ function askReplayGuard(
   agreed: Agreed13,
   candidate: Candidate,
   binder: Uint8Array,
+  consumed: boolean,
   accept: (earlyData: boolean) => State,
 ): State {
   const refuse = (reason: EarlyDataReason): State => {
@@ -269,7 +272,8 @@ function askReplayGuard(
     {
       kind: 'replay',
       binder: binder.slice(),
-      session,
+      session: candidate.kind === 'external' ? null : session,
+      consumed,
       sentAtMs: session.timeMs('connection') + clientAgeMs(agreed, candidate),
     },
     (answer) => {

@@ -37,6 +37,7 @@ export function whyNotResumable(
     maxChainAgeMs: host.config.maxKeyingMaterialAgeSec * 1000,
     extendedMasterSecret: version === ProtocolVersion.TLS1_2 ? request.extendedMasterSecret : null,
     ...(host.config.bindServerName ? { hostname: serverName === null ? null : utf8(serverName) } : {}),
+    ...(host.config.bindAlpn ? { alpn: settings.alpn } : {}),
     ...(bound ? { trust: settings.trust, clientAuth: settings.clientAuth } : {}),
     ...own,
   });
