@@ -93,6 +93,14 @@ export class Connection {
     }
   }
 
+  /**
+   * Memory to put the next output in: what `takeOutput` gives is then a part of it, if it was large enough.
+   * Until then it belongs to the connection.
+   */
+  lendOutput(buffer: Uint8Array): void {
+    if (!this.#destroyed) this.#host.writer.lend(buffer);
+  }
+
   get hasOutput(): boolean {
     return this.#host.writer.pending > 0;
   }

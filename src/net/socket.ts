@@ -17,14 +17,15 @@ import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { nodeDiagnostics } from './diagnostics.ts';
 import { writeKeyLog } from './key-log-file.ts';
+import { FLUSH_BYTES, giveBuffer, takeBuffer } from './output-pool.ts';
 import type { SecureContext } from './secure-context.ts';
 import { asBuffer, SecureStream } from './secure-stream.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
 import { asSslError } from './ssl-error.ts';
 import { rememberTicket } from './used-tickets.ts';
 
-/** From here on what was written leaves at once and does not wait for more of the same turn, in bytes. */
-const FLUSH_AT = 16_384;
+/** Output of so many bytes is put in memory that is used again. */
+const LEND_AT = 8192;
 
 /** Who is told of a server's socket. */
 export interface SocketListener {
@@ -69,9 +70,13 @@ const kTls: unique symbol = Symbol('tlsession');
 type Transport = Duplex & { [kTls]?: TLSSocket };
 type Callback = (error?: Error | null) => void;
 
-interface HeldWrite {
+/** A write, and how far it has come. */
+interface Write {
   readonly chunks: readonly Uint8Array[];
   readonly done: Callback;
+  /** The chunk that comes next, and how much of it is gone. */
+  index: number;
+  offset: number;
 }
 
 // One listener for all sockets, which finds its own on the transport: no closure a connection. What they may
@@ -174,12 +179,16 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #unsent = 0;
   /** The transport has enough for now. */
   #blocked = false;
-  /** A write that waits for the transport. */
+  /** Of a write that is with the transport, which has enough for now. */
   #waiting: Callback | null = null;
-  /** A write that waits for the handshake. */
-  #held: HeldWrite | null = null;
+  /** A write that waits for the handshake, or of which a part waits for the transport. */
+  #write: Write | null = null;
   /** An end that waits for the handshake. */
   #finishing: Callback | null = null;
+  /** The transport has done with what it was given as soon as it says so: memory for it is used again. */
+  readonly #recycles: boolean;
+  /** Where the output of the moment is put. */
+  #lent: Uint8Array | null = null;
   #stopped = 0;
   #inputEnded = false;
   #handshakeTimer: ReturnType<typeof setTimeout> | null = null;
@@ -201,8 +210,9 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   /** @internal Use `connect` or `createServer`. */
   constructor(transport: Duplex, parts: SocketParts) {
     // 'close' says whether there was an error, as a net.Socket's does: it is emitted here.
-    super({ allowHalfOpen: parts.allowHalfOpen, emitClose: false });
+    super({ allowHalfOpen: parts.allowHalfOpen, emitClose: false, writableHighWaterMark: FLUSH_BYTES });
     this.#transport = transport;
+    this.#recycles = transport.constructor === Socket;
     this.#parts = parts;
     this.#isServer = parts.config.role === 'server';
     this.#offered = parts.session;
@@ -332,6 +342,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #onDrain(): void {
     this.#blocked = false;
+    if (this.#write !== null && this.#secure) {
+      this.#send(this.#write);
+      return;
+    }
     const waiting = this.#waiting;
     if (waiting === null) return;
     this.#waiting = null;
@@ -455,11 +469,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
         this.authorizationError = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);
       }
     }
-    const held = this.#held;
-    if (held !== null) {
-      this.#held = null;
-      this.#writeNow(held.chunks, held.done);
-    }
+    if (this.#write !== null) this.#send(this.#write);
+    if (this.destroyed) return;
     const role = this.#isServer ? 'server' : 'client';
     reportCompleted(info, role, setup.context.sessions, nodeDiagnostics, this.#beganMs);
     if (this.#isServer) this.#parts.listener?.secure(this);
@@ -544,8 +555,16 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       if (this.#connection.error !== null && !this.#working) this.#work();
       return;
     }
+    const lent = this.#lent;
+    this.#lent = null;
     if (!transport.writable) return;
-    if (!transport.write(output) && !this.#blocked) {
+    const goesOn =
+      lent !== null && output.buffer === lent.buffer
+        ? transport.write(output, (error) => {
+            if (error === null || error === undefined) giveBuffer(lent);
+          })
+        : transport.write(output);
+    if (!goesOn && !this.#blocked) {
       this.#blocked = true;
       transport.once('drain', onDrain);
     }
@@ -558,29 +577,54 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     else if (before !== 0 && this.#stopped === 0) this.#transport.resume();
   }
 
-  #writeNow(chunks: readonly Uint8Array[], done: Callback): void {
-    if (this.#transport.destroyed) {
-      done(new TlsessionError('EPIPE', 'the connection is closed'));
-      return;
-    }
-    try {
-      for (const chunk of chunks) {
-        this.#connection.write(chunk);
-        this.#unsent += chunk.length;
-        this.#bytesWritten += chunk.length;
-      }
-    } catch (error) {
-      done(error as Error);
+  /** As much as the transport takes; the rest when it has drained. */
+  #send(write: Write): void {
+    const transport = this.#transport;
+    if (transport.destroyed || !transport.writable) {
+      this.#write = null;
+      write.done(new TlsessionError('EPIPE', 'the connection is closed'));
       return;
     }
     if (this.#idleTimer !== null) this.#idleTimer.refresh();
-    if (this.#unsent >= FLUSH_AT) this.#flush();
-    else if (!this.#working && !this.#flushQueued) {
+    try {
+      while (write.index < write.chunks.length) {
+        const chunk = write.chunks[write.index] as Uint8Array;
+        const end = Math.min(chunk.length, write.offset + FLUSH_BYTES - this.#unsent);
+        this.#encrypt(write.offset === 0 && end === chunk.length ? chunk : chunk.subarray(write.offset, end));
+        write.offset = end;
+        if (end === chunk.length) {
+          write.index++;
+          write.offset = 0;
+        }
+        if (this.#unsent >= FLUSH_BYTES) {
+          this.#flush();
+          // Who was told of it may have ended all this, or the transport has enough.
+          if (this.#write !== write || this.#blocked) break;
+        }
+      }
+    } catch (error) {
+      this.#write = null;
+      write.done(error as Error);
+      return;
+    }
+    if (this.#write !== write || write.index < write.chunks.length) return;
+    this.#write = null;
+    if (this.#unsent > 0 && !this.#working && !this.#flushQueued) {
       this.#flushQueued = true;
       process.nextTick(flushNow, this);
     }
-    if (this.#blocked) this.#waiting = done;
-    else done();
+    if (this.#blocked) this.#waiting = write.done;
+    else write.done();
+  }
+
+  #encrypt(data: Uint8Array): void {
+    if (this.#lent === null && this.#recycles && this.#unsent + data.length >= LEND_AT) {
+      this.#lent = takeBuffer();
+      this.#connection.lendOutput(this.#lent);
+    }
+    this.#connection.write(data);
+    this.#unsent += data.length;
+    this.#bytesWritten += data.length;
   }
 
   #finish(done: Callback): void {
@@ -598,14 +642,19 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Callback): void {
-    if (this.#secure) this.#writeNow([chunk], done);
-    else this.#held = { chunks: [chunk], done };
+    this.#put([chunk], done);
   }
 
   override _writev(items: { chunk: Uint8Array }[], done: Callback): void {
-    const chunks = items.map(({ chunk }) => chunk);
-    if (this.#secure) this.#writeNow(chunks, done);
-    else this.#held = { chunks, done };
+    this.#put(
+      items.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  #put(chunks: readonly Uint8Array[], done: Callback): void {
+    this.#write = { chunks, done, index: 0, offset: 0 };
+    if (this.#secure) this.#send(this.#write);
   }
 
   override _final(done: Callback): void {
@@ -622,9 +671,9 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.#idleTimer = null;
     this.#settleOffer(true);
     this.#connection.destroy();
-    const waiting = this.#waiting ?? this.#held?.done ?? this.#finishing;
+    const waiting = this.#waiting ?? this.#write?.done ?? this.#finishing;
     this.#waiting = null;
-    this.#held = null;
+    this.#write = null;
     this.#finishing = null;
     if (waiting !== null)
       waiting(error ?? new TlsessionError('ERR_STREAM_DESTROYED', 'the socket was destroyed'));

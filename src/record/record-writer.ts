@@ -3,9 +3,8 @@ import { TlsAlertError } from '../util/errors.ts';
 import { ContentType } from '../wire/numbers.ts';
 import { HEADER_LENGTH, MAX_PLAINTEXT, type RecordProtection, TAG_LENGTH } from './protection.ts';
 
-/** What a flight mostly needs, and what the few bytes after it do. */
+/** What a flight mostly needs. What comes after it is taken as it is. */
 const FIRST_CAPACITY = 2048;
-const LATER_CAPACITY = 256;
 
 /**
  * Outgoing records in one growing buffer: header, content and tag in place. What is written in one go with
@@ -69,16 +68,28 @@ export class RecordWriter {
   }
 
   append(type: number, bytes: Uint8Array): void {
+    const { length } = bytes;
+    this.#reserveRecords(type, length);
     let from = 0;
     // An empty write is an empty record only for application data, where it is legal; here it is nothing.
-    while (from < bytes.length) {
-      const room = this.#roomFor(type);
-      const count = Math.min(room, bytes.length - from);
-      this.#reserve(count + TAG_LENGTH + 1);
-      this.#buffer.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), this.#length);
+    while (from < length) {
+      const count = Math.min(this.#roomFor(type), length - from);
+      // A ChangeCipherSpec may have gone in front.
+      this.#reserve(count);
+      this.#buffer.set(count === length ? bytes : bytes.subarray(from, from + count), this.#length);
       this.#length += count;
       from += count;
     }
+  }
+
+  /**
+   * Goes on in `buffer`, if that has more room than the one before. `take` then gives a part of it, unless it
+   * was too small after all.
+   */
+  lend(buffer: Uint8Array): void {
+    if (buffer.length <= this.#buffer.length) return;
+    buffer.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = buffer;
   }
 
   /** Ends the open record, so that the next bytes begin one of their own (alerts, ChangeCipherSpec). */
@@ -103,9 +114,9 @@ export class RecordWriter {
     this.#closeRecord();
     const length = this.#length;
     if (length === 0) return null;
-    const bytes = this.#buffer.subarray(0, length);
+    const bytes = length === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, length);
     this.#buffer = EMPTY;
-    this.#capacity = LATER_CAPACITY;
+    this.#capacity = 0;
     this.#length = 0;
     return bytes;
   }
@@ -113,6 +124,15 @@ export class RecordWriter {
   destroy(): void {
     this.#protection?.destroy();
     this.#protection = null;
+  }
+
+  /** Room for all the records that `count` bytes take: growing later would copy what is sealed already. */
+  #reserveRecords(type: number, count: number): void {
+    const max = this.#maxFragment;
+    const joins = this.#open >= 0 && this.#openType === type;
+    const room = joins ? max - (this.#length - this.#contentStart()) : 0;
+    const records = Math.ceil(Math.max(0, count - room) / max);
+    this.#reserve(count + records * (HEADER_LENGTH + (this.#protection?.overhead ?? 0)));
   }
 
   #roomFor(type: number): number {
