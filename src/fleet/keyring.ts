@@ -23,7 +23,13 @@ import type { Awaitable } from '../cache/awaitable.ts';
 import type { SessionStore } from '../cache/store.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import { TicketError } from '../ticket/errors.ts';
-import { generateKeyMaterial, type TicketKeyMaterial, wipeKeyMaterial } from '../ticket/key-material.ts';
+import {
+  copyKeyMaterial,
+  generateKeyMaterial,
+  type TicketKeyMaterial,
+  wipeKeyMaterial,
+} from '../ticket/key-material.ts';
+import type { TicketKeyRecord } from '../ticket/keyring.ts';
 import {
   MAX_TICKET_PLAINTEXT,
   type SharedTicketSealer,
@@ -47,6 +53,8 @@ export interface FleetKeyringOptions {
   readonly prefix?: string;
   /** Of the keys that are made here. Default `aead`. */
   readonly format?: TicketFormat;
+  /** Bytes of each key in OpenSSL's format: 32 (default), or 16 to share them with stock node:tls servers. */
+  readonly opensslKeyBytes?: 16 | 32;
   /** The longest life of a ticket, in seconds. Default 7,200. */
   readonly ticketLifetimeSec?: number;
   /** How long a key seals, in seconds. Default 43,200 (12 h). */
@@ -188,6 +196,7 @@ function rulesOf(options: FleetKeyringOptions): Rules {
 export class FleetKeyring implements SharedTicketSealer {
   readonly format: TicketFormat;
   readonly ticketLifetimeSec: number;
+  readonly #opensslKeyBytes: 16 | 32;
   readonly #provider: CryptoProvider;
   readonly #store: SessionStore;
   readonly #box: SecretBox;
@@ -224,6 +233,7 @@ export class FleetKeyring implements SharedTicketSealer {
     this.#lockPlace = `${options.prefix ?? ''}k:lock`;
     this.#onEvent = options.onEvent ?? (() => {});
     this.format = options.format ?? 'aead';
+    this.#opensslKeyBytes = options.opensslKeyBytes ?? 32;
     this.ticketLifetimeSec = options.ticketLifetimeSec ?? 7200;
   }
 
@@ -303,6 +313,19 @@ export class FleetKeyring implements SharedTicketSealer {
   /** The name of the key that tickets are sealed with now; null for none. */
   get sealingKey(): string | null {
     return this.#sealing?.name ?? null;
+  }
+
+  /**
+   * Every key with its secrets, in copies, for servers that are not this library's: to be wiped by the caller.
+   * `current` is the one that tickets are sealed with now, if there is one.
+   */
+  export(): TicketKeyRecord[] {
+    const nowMs = this.#clock.wallMs();
+    return this.#sorted().map((key) => ({
+      role: key === this.#sealing ? 'current' : key.startMs > nowMs ? 'next' : 'previous',
+      material: copyKeyMaterial(key.material),
+      createdMs: key.publishedMs,
+    }));
   }
 
   /** Stops looking at the store, and wipes every key here. What lies in the store stays. */
@@ -501,7 +524,11 @@ export class FleetKeyring implements SharedTicketSealer {
 
   #make(startMs: number, nowMs: number, first: boolean): SharedKey {
     const { rotateEveryMs, extendMs, lifetimeMs, skewMs } = this.#rules;
-    const material = generateKeyMaterial((length) => this.#provider.random(length), this.format);
+    const material = generateKeyMaterial(
+      (length) => this.#provider.random(length),
+      this.format,
+      this.#opensslKeyBytes,
+    );
     const sealUntilMs = startMs + rotateEveryMs + extendMs;
     return {
       material,

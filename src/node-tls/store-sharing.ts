@@ -12,9 +12,7 @@ import * as tls from 'node:tls';
 import { type Awaitable, isPromiseLike, settleWithin } from '../cache/awaitable.ts';
 import { checkResumable } from '../cache/session-check.ts';
 import { DEFAULT_LOOKUP_LIMIT_MS, DEFAULT_MAX_PENDING_LOOKUPS } from '../cache/session-context.ts';
-import type { SessionSealer } from '../cache/session-sealer.ts';
-import type { SessionStore } from '../cache/store.ts';
-import { StoreSource } from '../cache/store-source.ts';
+import type { StoreSource } from '../cache/store-source.ts';
 import { isPeerValid } from '../handshake/shared/certificates.ts';
 import { nodeTimers, SecureContext } from '../net/secure-context.ts';
 import { clientBinding } from '../net/setup.ts';
@@ -39,11 +37,8 @@ export const STATEFUL_TICKETS: { readonly secureOptions: number } = Object.freez
 });
 
 export interface StoreSharingOptions {
-  readonly store: SessionStore;
-  /** What seals sessions for the store: one that others can read needs one with a key. */
-  readonly sealer: SessionSealer;
-  /** Before every key of the store. Default `tlsession:`. */
-  readonly prefix?: string | undefined;
+  /** Where sessions are kept: `fleet.sessions`, or a `StoreSource` over a store and its sealer. */
+  readonly source: StoreSource;
   /** Milliseconds a handshake waits for the store; then it is a full one. Default 1,000. */
   readonly lookupLimitMs?: number | undefined;
   /** Look-ups that may wait at once; one more is a miss. Default 1,024. */
@@ -56,8 +51,6 @@ export interface StoreSharingOptions {
   /** Milliseconds a client has for its first message. Default 120,000, as node:tls. */
   readonly helloLimitMs?: number | undefined;
   readonly clock?: Clock | undefined;
-  /** Told of every write that failed. Default: they are counted. */
-  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 export interface SharedSessionStats {
@@ -119,13 +112,7 @@ export class StoreSharing {
     this.#maxPending = options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS;
     this.#saveWaitMs = options.saveWaitMs ?? DEFAULT_SAVE_WAIT_MS;
     this.#helloLimitMs = options.helloLimitMs ?? DEFAULT_HELLO_LIMIT_MS;
-    this.#source = new StoreSource({
-      store: options.store,
-      sealer: options.sealer,
-      clock: this.#clock,
-      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
-      ...(options.onError === undefined ? {} : { onError: options.onError }),
-    });
+    this.#source = options.source;
 
     // node:tls's own is among them; whatever else looks at raw connections goes on doing so, a little later.
     this.#listeners = server.listeners('connection') as ConnectionListener[];

@@ -5,6 +5,7 @@
  */
 import type * as tls from 'node:tls';
 import { nodeProvider } from '../crypto/node/index.ts';
+import type { FleetKeyring } from '../fleet/keyring.ts';
 import { writeTicketKey } from '../ticket/key-layouts.ts';
 import { type OpensslTicketKey, wipeKeyMaterial } from '../ticket/key-material.ts';
 import type { TicketKeyRole, TicketKeyring } from '../ticket/keyring.ts';
@@ -14,7 +15,7 @@ import { UsageError } from '../util/errors.ts';
 
 export interface TicketKeySharingOptions {
   /** Its keys are in OpenSSL's format with 16 bytes each (`format: 'openssl', opensslKeyBytes: 16`). */
-  readonly keyring: TicketKeyring;
+  readonly keyring: TicketKeyring | FleetKeyring;
   /**
    * Opens tickets with every key of the ring, by way of `server._sharedCreds.context.onticketkeycallback`:
    * there in Node 20 to 26, but in no documentation, so that another Node may do without. Node **ends the
@@ -47,7 +48,7 @@ const KEY_BYTES = 16;
 
 export class TicketKeySharing {
   readonly #server: tls.Server;
-  readonly #keyring: TicketKeyring;
+  readonly #keyring: TicketKeyring | FleetKeyring;
   readonly #clock: Clock;
   readonly #several: boolean;
   readonly #onError: (error: unknown) => void;
@@ -55,6 +56,8 @@ export class TicketKeySharing {
   /** What the ring had when it was last looked at: roles and names. */
   #seen = '';
   #keys: readonly KeyEntry[] = [];
+  /** The server has a key of its own, since the fleet has none. */
+  #isAlone = false;
   #native: NativeContext | null = null;
 
   /** @throws {UsageError} `ERR_NODE_TLS_TICKET_KEYS` for a ring whose keys do not fit, or a Node without the callback. */
@@ -100,10 +103,7 @@ export class TicketKeySharing {
   #look(): void {
     const nowMs = this.#clock.wallMs();
     this.#keyring.advance(nowMs);
-    const seen = this.#keyring
-      .keys()
-      .map(({ role, name }) => `${role} ${name}`)
-      .join();
+    const seen = stateOf(this.#keyring);
     if (seen === this.#seen) return;
     const keys: KeyEntry[] = [];
     const records = this.#keyring.export();
@@ -127,8 +127,19 @@ export class TicketKeySharing {
 
   /** The current key, by what is documented. */
   #set(): void {
-    const { name, hmac, aes } = this.#keys.find(({ role }) => role === 'current') as KeyEntry;
-    const bytes = writeTicketKey('node48', { format: 'openssl', name, hmacKey: hmac, aesKey: aes });
+    const current = this.#keys.find(({ role }) => role === 'current');
+    if (current === undefined && this.#isAlone) return;
+    this.#isAlone = current === undefined;
+    // While a fleet has no key, one that nobody else has: no ticket outlives its key.
+    const bytes =
+      current === undefined
+        ? nodeProvider.random(48)
+        : writeTicketKey('node48', {
+            format: 'openssl',
+            name: current.name,
+            hmacKey: current.hmac,
+            aesKey: current.aes,
+          });
     const there = this.#server.getTicketKeys();
     if (!equalSecret(there, bytes)) this.#server.setTicketKeys(Buffer.from(bytes));
     there.fill(0);
@@ -165,7 +176,11 @@ export class TicketKeySharing {
       return [1, current.hmac, current.aes, current.name, Buffer.from(nodeProvider.random(16))];
     }
     const key = this.#keys.find((each) => each.name.equals(name));
-    if (key === undefined) return REFUSE();
+    if (key === undefined) {
+      // Too late for this ticket; the next one under that key is opened.
+      if ('refresh' in this.#keyring) void this.#keyring.refresh();
+      return REFUSE();
+    }
     // Always renewed: a client of TLS 1.3 uses a ticket once, and node:tls gives no other for it by itself.
     return [2, key.hmac, key.aes];
   }
@@ -188,6 +203,15 @@ const REFUSE = (): KeyAnswer => [
   Buffer.alloc(KEY_BYTES),
   Buffer.alloc(KEY_BYTES),
 ];
+
+function stateOf(keyring: TicketKeyring | FleetKeyring): string {
+  return 'sealingKey' in keyring
+    ? `${keyring.sealingKey} ${keyring.keys().map(({ name }) => name)}`
+    : keyring
+        .keys()
+        .map(({ role, name }) => `${role} ${name}`)
+        .join();
+}
 
 function entry(role: TicketKeyRole, { name, hmacKey, aesKey }: OpensslTicketKey): KeyEntry {
   return { role, name: Buffer.from(name), hmac: Buffer.from(hmacKey), aes: Buffer.from(aesKey) };

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ClientSessionCache, type ClientSessions } from '../../src/cache/client-session-cache.ts';
 import { MemoryStore } from '../../src/cache/memory-store.ts';
 import { plainSealer } from '../../src/cache/session-sealer.ts';
+import { StoreSource } from '../../src/cache/store-source.ts';
 import { StoredClientSessions } from '../../src/cache/stored-client-sessions.ts';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
 import type { ResumptionReport } from '../../src/node-tls/client-sessions.ts';
@@ -44,7 +45,9 @@ async function httpsServer(options: https.ServerOptions = {}): Promise<number> {
   });
   // With tickets of its own node:tls gives two, and none for those that are used up.
   if (options.secureOptions === STATEFUL_TICKETS.secureOptions) {
-    const shared = shareSessions(server, { store: new MemoryStore(), sealer: plainSealer });
+    const shared = shareSessions(server, {
+      source: new StoreSource({ store: new MemoryStore(), sealer: plainSealer }),
+    });
     closing.push({ close: shared.stop });
   }
   return listening(server);

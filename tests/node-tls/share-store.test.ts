@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryStore } from '../../src/cache/memory-store.ts';
 import { plainSealer } from '../../src/cache/session-sealer.ts';
 import type { SessionStore } from '../../src/cache/store.ts';
+import { StoreSource } from '../../src/cache/store-source.ts';
 import {
   type SharedSessions,
   type ShareSessionsOptions,
@@ -18,13 +19,17 @@ import { listening, stockServer, visit } from './servers.ts';
 
 const servers: { server: tls.Server; shared: SharedSessions }[] = [];
 
+function sourceOf(store: SessionStore): StoreSource {
+  return new StoreSource({ store, sealer: plainSealer });
+}
+
 async function sharing(
   store: SessionStore,
   options: tls.TlsOptions = {},
   more: ShareSessionsOptions = {},
 ): Promise<{ port: number; server: tls.Server; shared: SharedSessions }> {
   const server = await stockServer({ ...STATEFUL_TICKETS, ...options });
-  const shared = shareSessions(server, { store, sealer: plainSealer, ...more });
+  const shared = shareSessions(server, { source: sourceOf(store), ...more });
   servers.push({ server, shared });
   return { port: await listening(server), server, shared };
 }
@@ -143,7 +148,7 @@ describe.each(both)('a store that stock servers share, %s', (version) => {
   it('does not wait for a write that hangs, and bounds what is under way', async () => {
     const store = Object.assign(new MemoryStore(), { put: () => new Promise<void>(() => {}) });
     const server = await stockServer(STATEFUL_TICKETS);
-    const shared = shareSessions(server, { store, sealer: plainSealer, saveWaitMs: 5 });
+    const shared = shareSessions(server, { source: sourceOf(store), saveWaitMs: 5 });
     const port = await listening(server);
     for (let i = 0; i < 3; i++) expect((await visit(port, only(version))).text).toContain('full');
     expect(shared.stats?.pendingWrites).toBe(version === 'TLSv1.3' ? 6 : 3);
@@ -181,7 +186,7 @@ describe('a shared server', () => {
           response.end(String((request.socket as tls.TLSSocket).isSessionReused()));
         },
       );
-      servers.push({ server, shared: shareSessions(server, { store, sealer: plainSealer }) });
+      servers.push({ server, shared: shareSessions(server, { source: sourceOf(store) }) });
       return server;
     };
     const ports = [await listening(make()), await listening(make())];
@@ -227,7 +232,7 @@ describe('a shared server', () => {
     const server = await stockServer(STATEFUL_TICKETS);
     const before = server.listeners('connection');
     const store = new MemoryStore();
-    const shared = shareSessions(server, { store, sealer: plainSealer });
+    const shared = shareSessions(server, { source: sourceOf(store) });
     shared.stop();
     shared.stop();
     expect(server.listeners('connection')).toEqual(before);
@@ -242,11 +247,10 @@ describe('a shared server', () => {
   it('refuses options that cannot work, and says why', async () => {
     const store = new MemoryStore();
     const plain = await stockServer();
-    expect(() => shareSessions(plain, {})).toThrow(/a store, a keyring, or both/);
-    expect(() => shareSessions(plain, { store })).toThrow(/needs a sealer/);
-    expect(() => shareSessions(plain, { store, sealer: plainSealer })).toThrow(/SSL_OP_NO_TICKET/);
+    expect(() => shareSessions(plain, {})).toThrow(/a fleet, a source, or a keyring/);
+    expect(() => shareSessions(plain, { source: sourceOf(store) })).toThrow(/SSL_OP_NO_TICKET/);
     const stateful = await stockServer(STATEFUL_TICKETS);
     stateful.on('resumeSession', () => {});
-    expect(() => shareSessions(stateful, { store, sealer: plainSealer })).toThrow(/listeners/);
+    expect(() => shareSessions(stateful, { source: sourceOf(store) })).toThrow(/listeners/);
   });
 });
