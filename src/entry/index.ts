@@ -42,12 +42,37 @@ export {
 export { StoreReplayGuard, type StoreReplayGuardOptions } from '../fleet/replay-guard.ts';
 export { SealedSessions } from '../fleet/sealed-sessions.ts';
 export { type FleetSecret, SecretBox } from '../fleet/secret-box.ts';
-export { type ConnectOptions, connect } from '../net/connect.ts';
-export { type CreateFleetOptions, createFleet } from '../net/fleet.ts';
 export {
-  type CertificateInput,
+  type CaCertificateType,
+  getCACertificates,
+  rootCertificates,
+  setDefaultCACertificates,
+} from '../net/ca-certificates.ts';
+export {
+  type CertificateCompressionAlgorithm,
+  getCertificateCompressionAlgorithms,
+} from '../net/certificate-compression.ts';
+export { type ConnectOptions, connect } from '../net/connect.ts';
+export type { CertificateInput, KeyInput, PfxInput } from '../net/credentials.ts';
+export {
+  DEFAULT_CIPHERS,
+  DEFAULT_ECDH_CURVE,
+  DEFAULT_MAX_VERSION,
+  DEFAULT_MIN_VERSION,
+  type SecureVersion,
+} from '../net/defaults.ts';
+export { type CreateFleetOptions, createFleet } from '../net/fleet.ts';
+export { checkServerIdentity } from '../net/identity.ts';
+export {
+  CLIENT_RENEG_LIMIT,
+  CLIENT_RENEG_WINDOW,
+  convertALPNProtocols,
+  default,
+  getCiphers,
+} from '../net/module.ts';
+export type { ClientPskCallback, PskNegotiation, ServerPskCallback } from '../net/psk.ts';
+export {
   createSecureContext,
-  type KeyInput,
   SecureContext,
   type SecureContextOptions,
 } from '../net/secure-context.ts';

@@ -1,5 +1,10 @@
 /** `tlsession/node-tls`: shared and lasting sessions for stock node:tls, node:https, node:http2 and undici. */
 export type { ResumptionReport } from '../node-tls/client-sessions.ts';
+export {
+  type ClusterKeyring,
+  type ClusterKeyringOptions,
+  clusterKeyring,
+} from '../node-tls/cluster-keyring.ts';
 export { nodeWrapsSessions, sessionForNode, sessionFromNode } from '../node-tls/node-session.ts';
 export {
   type Http2Connect,

@@ -1,7 +1,10 @@
 /** The words of node:tls's options, read into the engine's numbers. */
+import { createSecureContext } from 'node:tls';
+import { inspect } from 'node:util';
 import { copyBytes } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, NamedGroup, ProtocolVersion, SignatureScheme } from '../util/registries.ts';
+import { CodedRangeError, CodedTypeError, invalidArgValue } from './node-errors.ts';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
@@ -12,23 +15,23 @@ const VERSIONS: ReadonlyMap<string, number> = new Map([
   ['TLSv1.3', ProtocolVersion.TLS1_3],
 ]);
 
-/** As a lower bound: what is older than TLS 1.2 becomes TLS 1.2. @throws {UsageError} for any other word. */
+/** As a lower bound: what is older than TLS 1.2 becomes TLS 1.2. @throws {CodedTypeError} for any other word. */
 export function parseMinVersion(name: string): number {
   const version = VERSIONS.get(name);
-  if (version === undefined) throw badVersion(name);
+  if (version === undefined) throw badVersion(name, 'minimum');
   return version;
 }
 
-/** @throws {UsageError} for what is not spoken here, as TLS 1.1. */
+/** @throws {CodedTypeError} for what is not spoken here, as TLS 1.1. */
 export function parseMaxVersion(name: string): number {
-  if (name !== 'TLSv1.2' && name !== 'TLSv1.3') throw badVersion(name);
+  if (name !== 'TLSv1.2' && name !== 'TLSv1.3') throw badVersion(name, 'maximum');
   return VERSIONS.get(name) as number;
 }
 
-function badVersion(name: string): UsageError {
-  return new UsageError(
+function badVersion(name: string, which: 'minimum' | 'maximum'): CodedTypeError {
+  return new CodedTypeError(
     'ERR_TLS_INVALID_PROTOCOL_VERSION',
-    `${JSON.stringify(name)} is not a TLS protocol version that is spoken here: TLSv1.2, TLSv1.3`,
+    `${inspect(name)} is not a valid ${which} TLS protocol version`,
   );
 }
 
@@ -40,43 +43,68 @@ export interface CipherChoice {
 
 /**
  * An OpenSSL cipher list (ciphers(1)) over the suites that the engine speaks: names of either kind, DEFAULT,
- * ALL, HIGH, `!` and `-`. What names nothing that is spoken here is passed over, as OpenSSL does; as in
- * node:tls, TLS 1.3 is spoken only when the list names one of its suites.
- * @throws {UsageError} `ERR_SSL_NO_CIPHER_MATCH` when nothing is left.
+ * ALL, HIGH, `!` and `-`. What names nothing that is spoken here is passed over, as OpenSSL does. As in
+ * node:tls, the names of TLS 1.3 suites choose among those and the rest chooses among TLS 1.2's: a list with
+ * none of the former leaves TLS 1.3 as it is, one with nothing else leaves out TLS 1.2.
+ * @throws {UsageError} `ERR_SSL_NO_CIPHER_MATCH` for a list in which OpenSSL would find nothing either, or of
+ * which nothing is left.
  */
 export function parseCiphers(list: string, available: readonly number[]): CipherChoice {
+  const words = list.split(/[:, ]+/).filter((word) => word !== '' && !word.startsWith('@'));
+  const of13 = words.filter((word) => is13(word));
+  const of12 = words.filter((word) => !is13(word));
+  const suites13 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_3);
+  const suites12 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_2);
+  if (words.length === 0) throw invalidArgValue('options.ciphers', list);
+  const ids13 = of13.length === 0 ? suites13 : choose(of13, suites13);
+  const ids12 = choose(of12, suites12);
+  if (of13.length > 0 && ids13.length === 0) throw noMatch(list);
+  if (of12.length > 0 && ids12.length === 0) {
+    // Suites that OpenSSL has and this engine has not leave TLS 1.3; what nobody has is a mistake.
+    try {
+      createSecureContext({ ciphers: list });
+    } catch {
+      throw noMatch(list);
+    }
+  }
+  return { ids: [...ids13, ...ids12], has12: ids12.length > 0, has13: ids13.length > 0 };
+}
+
+/** Whether a word is about the suites of TLS 1.3, which OpenSSL's lists name in full alone. */
+function is13(word: string): boolean {
+  return /^[!+-]?TLS_(?!.*_WITH_)/.test(word);
+}
+
+function noMatch(list: string): UsageError {
+  return new UsageError(
+    'ERR_SSL_NO_CIPHER_MATCH',
+    `no cipher match: no cipher suite that is spoken here is in ${JSON.stringify(list)}`,
+  );
+}
+
+function choose(words: readonly string[], available: readonly number[]): readonly number[] {
   let ids: number[] = [];
   const banned = new Set<number>();
-  const of12 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_2);
-  for (const word of list.split(/[:, ]+/)) {
-    if (word === '' || word.startsWith('@')) continue;
+  for (const word of words) {
     const sign = word.startsWith('!') || word.startsWith('-') || word.startsWith('+') ? word.charAt(0) : '';
-    const chosen = select(sign === '' ? word : word.slice(1), available, of12);
+    const chosen = select(sign === '' ? word : word.slice(1), available);
     if (sign === '!') for (const id of chosen) banned.add(id);
     if (sign === '!' || sign === '-') ids = ids.filter((id) => !chosen.includes(id));
     else if (sign === '+')
       ids = [...ids.filter((id) => !chosen.includes(id)), ...ids.filter((id) => chosen.includes(id))];
     else for (const id of chosen) if (!ids.includes(id) && !banned.has(id)) ids.push(id);
   }
-  if (ids.length === 0) {
-    throw new UsageError(
-      'ERR_SSL_NO_CIPHER_MATCH',
-      `no cipher suite that is spoken here is in ${JSON.stringify(list)}`,
-    );
-  }
-  const has13 = ids.some((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_3);
-  const has12 = ids.some((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_2);
-  return { ids, has12, has13 };
+  return ids;
 }
 
-function select(word: string, available: readonly number[], of12: readonly number[]): readonly number[] {
+function select(word: string, available: readonly number[]): readonly number[] {
   const named = available.filter((id) => {
     const suite = cipherSuites.get(id);
     return suite !== undefined && (suite.name === word || suite.opensslName === word);
   });
   if (named.length > 0) return named;
   // A word with `+` means all of its parts.
-  return word.split('+').reduce<readonly number[]>((left, part) => left.filter(matcher(part)), of12);
+  return word.split('+').reduce<readonly number[]>((left, part) => left.filter(matcher(part)), available);
 }
 
 function matcher(word: string): (id: number) => boolean {
@@ -179,26 +207,52 @@ export function parseSignatureSchemes(list: string): readonly number[] {
   return [...new Set(schemes)];
 }
 
-/** Names, or the wire form of one array. @throws {UsageError} for a name of 0 or over 255 bytes. */
-export function parseAlpn(protocols: readonly (string | Uint8Array)[] | Uint8Array): readonly Uint8Array[] {
-  if (protocols instanceof Uint8Array) {
-    const names: Uint8Array[] = [];
-    for (let at = 0; at < protocols.length; ) {
-      const length = protocols[at] as number;
-      const name = copyBytes(protocols.subarray(at + 1, at + 1 + length));
-      if (length === 0 || name.length !== length) throw badAlpn();
-      names.push(name);
+/**
+ * The wire form of names, or of an array that has it already; null for neither, which node:tls passes over.
+ * @throws {CodedTypeError} or {CodedRangeError} for a name of 0 or over 255 bytes, and for bytes that break off.
+ */
+export function encodeAlpn(
+  protocols: readonly (string | Uint8Array)[] | NodeJS.ArrayBufferView,
+): Buffer | null {
+  if (ArrayBuffer.isView(protocols)) {
+    const bytes = Buffer.from(new Uint8Array(protocols.buffer, protocols.byteOffset, protocols.byteLength));
+    for (let at = 0; at < bytes.length; ) {
+      const length = bytes[at] as number;
+      if (length === 0)
+        throw invalidArgValue('ALPNProtocols', bytes, 'must not contain zero-length protocol');
+      if (at + 1 + length > bytes.length) {
+        throw invalidArgValue('ALPNProtocols', bytes, 'contains truncated protocol');
+      }
       at += 1 + length;
     }
-    return names;
+    return bytes;
   }
-  return protocols.map((protocol) => {
-    const name = typeof protocol === 'string' ? new TextEncoder().encode(protocol) : copyBytes(protocol);
-    if (name.length === 0 || name.length > 255) throw badAlpn();
-    return name;
-  });
+  if (!Array.isArray(protocols)) return null;
+  return Buffer.concat(
+    protocols.map((protocol: string | Uint8Array, i) => {
+      const name = Buffer.from(protocol as Uint8Array);
+      if (name.length === 0) throw invalidArgValue(`protocols[${i}]`, protocol, 'must be a non-empty string');
+      if (name.length > 255) {
+        throw new CodedRangeError(
+          'ERR_OUT_OF_RANGE',
+          `The byte length of the protocol at index ${i} exceeds the maximum length. It must be <= 255. Received ${name.length}`,
+        );
+      }
+      return Buffer.concat([Buffer.of(name.length), name]);
+    }),
+  );
 }
 
-function badAlpn(): UsageError {
-  return new UsageError('ERR_OUT_OF_RANGE', 'an ALPN protocol has 1 to 255 bytes');
+/** The names of the option `ALPNProtocols`. @throws as encodeAlpn() does. */
+export function parseAlpn(
+  protocols: readonly (string | Uint8Array)[] | NodeJS.ArrayBufferView,
+): Uint8Array[] {
+  const bytes = encodeAlpn(protocols) ?? Buffer.alloc(0);
+  const names: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 1 + (bytes[at] as number);
+    names.push(copyBytes(bytes.subarray(at + 1, end)));
+    at = end;
+  }
+  return names;
 }

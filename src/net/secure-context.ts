@@ -2,9 +2,6 @@
  * What connections share: credentials that are parsed once, trust anchors, suites and groups, the key of
  * tickets and the cache of sessions. The SSL_CTX of this side of the house.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
 import { CacheMode } from '../cache/modes.ts';
 import { SessionContext, type SessionSource } from '../cache/session-context.ts';
 import { ContextTickets } from '../connection/context-tickets.ts';
@@ -16,41 +13,46 @@ import {
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { Credential } from '../handshake/config.ts';
-import { certificateBytes, TrustAnchors } from '../pki/anchors.ts';
+import type { CertificateCompressor, ClientConfig, Credential } from '../handshake/config.ts';
+import { TrustAnchors } from '../pki/anchors.ts';
+import { RevocationLists } from '../pki/crl.ts';
 import { PathCache } from '../pki/path-cache.ts';
 import type { TicketKeyring } from '../ticket/keyring.ts';
 import type { SharedTicketSealer } from '../ticket/sealer.ts';
-import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
+import { concatBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import type { Timer, Timers } from '../util/timers.ts';
-import { nodeDiagnostics } from './diagnostics.ts';
+import { defaultAnchors, defaultAnchorsWith } from './ca-certificates.ts';
 import {
-  parseCiphers,
-  parseGroups,
-  parseMaxVersion,
-  parseMinVersion,
-  parseSignatureSchemes,
-} from './options.ts';
-
-/** PEM, or DER for certificates. */
-export type CertificateInput = string | Uint8Array;
-export type KeyInput =
-  | string
-  | Uint8Array
-  | { readonly pem: string | Uint8Array; readonly passphrase?: string };
+  type CertificateCompressionAlgorithm,
+  readCertificateCompression,
+} from './certificate-compression.ts';
+import {
+  checkSecureContextOptions,
+  readSecureOptions,
+  readVersions,
+  type SecureSettings,
+} from './context-options.ts';
+import {
+  type CertificateInput,
+  type CredentialOptions,
+  listOf,
+  readCredentials,
+  textOrBytes,
+} from './credentials.ts';
+import { DEFAULT_CIPHERS, DEFAULT_ECDH_CURVE } from './defaults.ts';
+import { nodeDiagnostics } from './diagnostics.ts';
+import { parseCiphers, parseGroups, parseSignatureSchemes } from './options.ts';
 
 /** The options of tls.createSecureContext that are spoken here, by the same names. */
-export interface SecureContextOptions {
-  /** Certificate chains, leaf first, each in one text; one for each key. */
-  readonly cert?: CertificateInput | readonly CertificateInput[] | undefined;
-  readonly key?: KeyInput | readonly KeyInput[] | undefined;
-  readonly passphrase?: string | undefined;
-  /** Certificates to trust. Default: those that Node trusts. */
-  readonly ca?: CertificateInput | readonly CertificateInput[] | undefined;
+export interface SecureContextOptions extends CredentialOptions {
+  /** Certificates to trust, roots or not. Default: those that Node trusts. */
+  readonly ca?: CertificateInput | readonly CertificateInput[] | null | undefined;
+  /** Revocation lists, PEM or DER: every certificate of a path but the root must then be on none, and have one. */
+  readonly crl?: CertificateInput | readonly CertificateInput[] | null | undefined;
   /** An OpenSSL cipher list. */
   readonly ciphers?: string | undefined;
   readonly honorCipherOrder?: boolean | undefined;
@@ -69,7 +71,7 @@ export interface SecureContextOptions {
    */
   readonly maxKeyingMaterialAge?: number | undefined;
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. Default: random. */
-  readonly ticketKeys?: Uint8Array | undefined;
+  readonly ticketKeys?: NodeJS.ArrayBufferView | undefined;
   /** Keys that rotate, and that other processes may share; instead of `ticketKeys`. */
   readonly ticketKeyring?: TicketKeyring | SharedTicketSealer | undefined;
   /** Sessions beyond this process, as in a store: asked after the cache of the context. */
@@ -80,8 +82,18 @@ export interface SecureContextOptions {
   readonly sessionLookupTimeout?: number | undefined;
   /** Such look-ups that may wait at once. Default 1,024. */
   readonly maxPendingLookups?: number | undefined;
-  /** Not spoken here: see docs/node-tls.md. */
-  readonly pfx?: unknown;
+  /** Compress certificates, RFC 8879: algorithms in order of preference. Default: none. */
+  readonly certificateCompression?: readonly CertificateCompressionAlgorithm[] | undefined;
+  /** OpenSSL's SSL_OP_* bits: those of versions, tickets, cipher order, psk_ke and the extended master secret count. */
+  readonly secureOptions?: number | undefined;
+  /** `TLS_method`, `TLSv1_2_method` and their kin; not beside `minVersion` or `maxVersion`. */
+  readonly secureProtocol?: string | undefined;
+  // What cannot have a meaning here: docs/node-tls.md says why of each.
+  readonly allowPartialTrustChain?: boolean | undefined;
+  readonly dhparam?: string | NodeJS.ArrayBufferView | undefined;
+  readonly clientCertEngine?: string | undefined;
+  readonly privateKeyEngine?: string | undefined;
+  readonly privateKeyIdentifier?: string | undefined;
   /** Cryptography other than node:crypto. */
   readonly provider?: CryptoProvider | undefined;
   readonly clock?: Clock | undefined;
@@ -119,7 +131,12 @@ export class SecureContext implements SecureContextLike {
   readonly tickets: ContextTickets;
   readonly fleet: Fleet | null;
   readonly #source: SessionSource | null;
-  readonly #ca: readonly CertificateInput[] | null;
+  /** Lists that every certificate of a path is looked up in; null: none is. */
+  readonly crls: RevocationLists | null;
+  readonly certificateCompressors: readonly CertificateCompressor[];
+  readonly settings: SecureSettings;
+  readonly #ca: readonly (string | Uint8Array)[] | null;
+  readonly #alsoTrusted: readonly Uint8Array[];
   readonly #lookups: Pick<SecureContextOptions, 'sessionLookupTimeout' | 'maxPendingLookups'>;
   #anchors: TrustAnchors | null = null;
   #sessions: SessionContext | null = null;
@@ -128,49 +145,49 @@ export class SecureContext implements SecureContextLike {
   /** @internal What client connections of this context share, by what of their options decides it. */
   readonly clientSetups: (object | undefined)[] = [];
 
+  /** @throws errors with the codes of node:tls for options that it refuses, and as readCredentials() says. */
   constructor(options: SecureContextOptions = {}) {
-    if (options.pfx !== undefined) {
-      throw new UsageError(
-        'ERR_TLS_PFX',
-        'pfx is not read here: convert it (`openssl pkcs12 -nodes`) to key and cert',
-      );
-    }
+    checkSecureContextOptions(options);
     const provider = options.provider ?? nodeProvider;
     this.provider = provider;
     this.clock = options.clock ?? systemClock;
-    this.credentials = readCredentials(options, provider);
-    this.#ca = options.ca === undefined ? null : toArray<CertificateInput>(options.ca).map(keep);
+    const { credentials, alsoTrusted } = readCredentials(options, provider);
+    this.credentials = credentials;
+    this.#alsoTrusted = alsoTrusted;
+    // An empty text is none, as in node:tls; an empty list trusts nobody.
+    this.#ca = options.ca
+      ? listOf<CertificateInput>(options.ca).map((input) => textOrBytes(input, 'options.ca'))
+      : null;
+    this.crls = options.crl ? readCrls(options.crl) : null;
+    this.certificateCompressors = readCertificateCompression(options.certificateCompression);
     const available = DEFAULT_SUITES.filter((id) => {
       const suite = cipherSuites.get(id);
       return suite !== undefined && provider.supportsAead(suite.aead);
     });
-    let minVersion = parseMinVersion(options.minVersion ?? 'TLSv1.2');
-    let maxVersion = parseMaxVersion(options.maxVersion ?? 'TLSv1.3');
+    const settings = readSecureOptions(options.secureOptions);
+    let { minVersion, maxVersion } = readVersions(options, settings);
+    const choice = parseCiphers(options.ciphers || DEFAULT_CIPHERS, available);
+    this.cipherSuites = choice.ids;
+    if (!choice.has13) maxVersion = Math.min(maxVersion, ProtocolVersion.TLS1_2);
+    if (!choice.has12) minVersion = Math.max(minVersion, ProtocolVersion.TLS1_3);
     if (minVersion > maxVersion) {
-      throw new UsageError('ERR_TLS_PROTOCOL_VERSION_CONFLICT', 'minVersion is above maxVersion');
-    }
-    if (options.ciphers === undefined) this.cipherSuites = available;
-    else {
-      const choice = parseCiphers(options.ciphers, available);
-      this.cipherSuites = choice.ids;
-      if (!choice.has13) maxVersion = Math.min(maxVersion, ProtocolVersion.TLS1_2);
-      if (!choice.has12) minVersion = Math.max(minVersion, ProtocolVersion.TLS1_3);
+      throw new UsageError('ERR_SSL_NO_PROTOCOLS_AVAILABLE', 'the options leave no protocol version');
     }
     this.minVersion = minVersion;
     this.maxVersion = maxVersion;
-    this.preferServerCiphers = options.honorCipherOrder ?? true;
-    this.groups =
-      options.ecdhCurve === undefined ? provider.groups : parseGroups(options.ecdhCurve, provider.groups);
+    this.settings = settings;
+    this.preferServerCiphers = (options.honorCipherOrder ?? true) || settings.serverOrder;
+    const curves = options.ecdhCurve ?? DEFAULT_ECDH_CURVE;
+    this.groups = curves === 'auto' ? provider.groups : parseGroups(curves, provider.groups);
     this.signatureSchemes =
-      options.sigalgs === undefined ? DEFAULT_SIGNATURE_SCHEMES : parseSignatureSchemes(options.sigalgs);
+      options.sigalgs === undefined || options.sigalgs === null
+        ? DEFAULT_SIGNATURE_SCHEMES
+        : parseSignatureSchemes(options.sigalgs);
     this.sessionIdContext = utf8(options.sessionIdContext ?? '');
     if (this.sessionIdContext.length > 32) {
       throw new UsageError('ERR_TLS_SESSION_ID_CONTEXT', 'a session id context has at most 32 bytes');
     }
     const timeout = options.sessionTimeout ?? DEFAULT_SESSION_TIMEOUT_SEC;
-    if (!Number.isInteger(timeout) || timeout < 0) {
-      throw new UsageError('ERR_OUT_OF_RANGE', 'sessionTimeout is a whole number of seconds');
-    }
     this.sessionTimeoutSec = timeout === 0 ? DEFAULT_SESSION_TIMEOUT_SEC : timeout;
     const maxAge =
       options.maxKeyingMaterialAge ?? Math.max(DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC, this.sessionTimeoutSec);
@@ -188,10 +205,9 @@ export class SecureContext implements SecureContextLike {
       provider,
       clock: this.clock,
       sessionTimeoutSec: this.sessionTimeoutSec,
-      ticketKeys: options.ticketKeys,
+      ticketKeys: options.ticketKeys == null ? undefined : bytesOf(options.ticketKeys),
       // Keys that are named go before those of the fleet.
-      keyring:
-        options.ticketKeyring ?? (options.ticketKeys === undefined ? options.fleet?.tickets : undefined),
+      keyring: options.ticketKeyring ?? (options.ticketKeys == null ? options.fleet?.tickets : undefined),
       channel: nodeDiagnostics.ticketKey,
     });
   }
@@ -205,9 +221,35 @@ export class SecureContext implements SecureContextLike {
     return this;
   }
 
+  /** What of a connection's configuration the options decide one by one. */
+  get engineSettings(): Pick<
+    ClientConfig,
+    | 'sessionTimeoutSec'
+    | 'maxKeyingMaterialAgeSec'
+    | 'allowPskKe'
+    | 'extendedMasterSecret'
+    | 'certificateCompressors'
+    | 'tickets'
+  > {
+    const { tickets, allowPskKe, extendedMasterSecret } = this.settings;
+    const { sessionTimeoutSec, maxKeyingMaterialAgeSec, certificateCompressors } = this;
+    return {
+      sessionTimeoutSec,
+      maxKeyingMaterialAgeSec,
+      allowPskKe,
+      extendedMasterSecret,
+      certificateCompressors,
+      tickets,
+    };
+  }
+
   /** What peers are verified by; read when the first one is. */
   get anchors(): TrustAnchors {
-    this.#anchors ??= this.#ca === null ? defaultAnchors() : TrustAnchors.from(this.#ca);
+    if (this.#anchors === null) {
+      const more = this.#alsoTrusted.map((certificate) => ({ certificate }));
+      if (this.#ca === null) this.#anchors = more.length === 0 ? defaultAnchors() : defaultAnchorsWith(more);
+      else this.#anchors = TrustAnchors.from([...this.#ca, ...more]);
+    }
     return this.#anchors;
   }
 
@@ -279,7 +321,8 @@ export class SecureContext implements SecureContextLike {
   }
 }
 
-const DEFAULT_SUITES: readonly number[] = [
+/** What is spoken, in the order of getCiphers(). */
+export const DEFAULT_SUITES: readonly number[] = [
   0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc02b, 0xc02f,
 ];
 
@@ -287,23 +330,8 @@ export function createSecureContext(options: SecureContextOptions = {}): SecureC
   return new SecureContext(options);
 }
 
-let sharedAnchors: TrustAnchors | null = null;
-
-/** Node's root list, and NODE_EXTRA_CA_CERTS; read once a process. */
-function defaultAnchors(): TrustAnchors {
-  if (sharedAnchors === null) {
-    const sources: CertificateInput[] = [...rootCertificates];
-    const extra = process.env['NODE_EXTRA_CA_CERTS'];
-    if (extra !== undefined && extra !== '') {
-      try {
-        sources.push(readFileSync(extra));
-      } catch (error) {
-        process.emitWarning(`ignoring extra certs from \`${extra}\`: ${(error as Error).message}`);
-      }
-    }
-    sharedAnchors = TrustAnchors.from(sources);
-  }
-  return sharedAnchors;
+function bytesOf(view: NodeJS.ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 function positive(value: number | undefined, name: string): number | undefined {
@@ -311,46 +339,8 @@ function positive(value: number | undefined, name: string): number | undefined {
   throw new UsageError('ERR_OUT_OF_RANGE', `${name} is a positive number`);
 }
 
-function toArray<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
-}
-
-function keep<T>(value: T): T {
-  return (value instanceof Uint8Array ? copyBytes(value) : value) as T;
-}
-
-function readCredentials(options: SecureContextOptions, provider: CryptoProvider): Credential[] {
-  const { cert, key, passphrase } = options;
-  if (key === undefined || cert === undefined) return [];
-  const chains = toArray<CertificateInput>(cert).map((input) => certificateBytes(keep(input)).map(copyBytes));
-  const keys = toArray<KeyInput>(key);
-  // As with OpenSSL, a chain goes with the key that is its own, whatever the order.
-  const credentials: Credential[] = [];
-  for (const input of keys) {
-    const { pem, phrase } = keyParts(input, passphrase);
-    const privateKey = provider.importPrivateKey(pem, phrase);
-    const nodeKey = createPrivateKey({
-      key: typeof pem === 'string' ? pem : Buffer.from(pem),
-      ...(phrase === undefined ? {} : { passphrase: phrase }),
-    });
-    const chain = chains.find((candidate) =>
-      new X509Certificate(candidate[0] as Uint8Array).checkPrivateKey(nodeKey),
-    );
-    if (chain === undefined) {
-      throw new UsageError(
-        'ERR_OSSL_X509_KEY_VALUES_MISMATCH',
-        'no certificate has the public half of the private key',
-      );
-    }
-    credentials.push({ chain, keyType: privateKey.type, keyBits: privateKey.bits, key: privateKey });
-  }
-  return credentials;
-}
-
-function keyParts(
-  input: KeyInput,
-  passphrase: string | undefined,
-): { pem: string | Uint8Array; phrase: string | undefined } {
-  if (typeof input === 'string' || input instanceof Uint8Array) return { pem: input, phrase: passphrase };
-  return { pem: input.pem, phrase: input.passphrase ?? passphrase };
+function readCrls(input: CertificateInput | readonly CertificateInput[]): RevocationLists {
+  return RevocationLists.from(
+    listOf<CertificateInput>(input).map((list) => textOrBytes(list, 'options.crl')),
+  );
 }

@@ -78,7 +78,9 @@ export class Server extends NetServer implements SocketListener {
   #setup(): SocketSetup {
     const keyLog = hasKeyLogFile() || this.listenerCount('keylog') > 0;
     // A look-up outside needs a name to look up: tickets that are ids, in both versions.
-    const statefulTickets = this.#options.statefulTickets ?? this.listenerCount('resumeSession') > 0;
+    const statefulTickets =
+      this.#options.statefulTickets ??
+      (this.listenerCount('resumeSession') > 0 || !this.#context.settings.tickets);
     const ocsp = this.listenerCount('OCSPRequest') > 0 ? this.#askOcsp : null;
     const key =
       (keyLog ? 1 : 0) |

@@ -14,9 +14,11 @@ import type {
 } from '../handshake/jobs.ts';
 import { chooseScheme } from '../handshake/shared/signatures.ts';
 import { parseCertificate } from '../pki/certificate.ts';
+import type { PathOptions } from '../pki/result.ts';
 import type { SessionCore } from '../session/core.ts';
 import { equalBytes } from '../util/bytes.ts';
 import { legacyCertificate } from './certificate-view.ts';
+import { checkServerIdentity as defaultIdentityCheck } from './identity.ts';
 import { parseAlpn } from './options.ts';
 import { type ClientPskCallback, findPsk, offerPsk, type ServerPskCallback } from './psk.ts';
 import { nodeTimers, type SecureContext } from './secure-context.ts';
@@ -85,6 +87,7 @@ export function clientSetup(
     reject,
     checkName: checkServerIdentity === undefined,
     requestsOcsp: policy.requestOCSP === true,
+    options: revocation(context),
   };
   const config = clientConfig(provider, {
     clock,
@@ -93,8 +96,7 @@ export function clientSetup(
     cipherSuites: context.cipherSuites,
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
-    sessionTimeoutSec: context.sessionTimeoutSec,
-    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
+    ...context.engineSettings,
     alpn: ALPNProtocols === undefined ? [] : parseAlpn(ALPNProtocols),
     trust: context.digest(
       `trust ${reject} ${checkServerIdentity === undefined ? 'RFC 9525' : 'own check'}`,
@@ -102,8 +104,9 @@ export function clientSetup(
     ),
     clientAuth: context.credentialDigest,
     verifyPeer: reject,
-    // A function cannot be told from another by the session: this one sees the certificate again.
-    verifyOnResume: checkServerIdentity !== undefined,
+    // A function cannot be told from another by the session, nor one list of the revoked from the next: the
+    // certificate is seen again.
+    verifyOnResume: checkServerIdentity !== undefined || context.crls !== null,
     requestOcsp: policy.requestOCSP === true,
     externalPsk: pskCallback !== undefined,
   });
@@ -131,6 +134,10 @@ export function clientSetup(
   return setup;
 }
 
+function revocation({ crls }: SecureContext): Partial<PathOptions> {
+  return crls === null ? {} : { crls, requireCrl: 'chain' };
+}
+
 /** What a callback throws is the error that the application gets. */
 function telling<T>(owner: SocketOwner, call: () => T): T {
   try {
@@ -149,12 +156,12 @@ function verifyServer(
 ): VerifyCertificateAnswer {
   const answer = checkCertificate(job, policy);
   if (!answer.ok) {
-    if (!job.resumption) owner.refusal = answer.cause as Error;
+    if (!job.resumption) owner.refusal = explainRefusal(answer.cause as Error, job);
     return answer;
   }
   if (checkServerIdentity === undefined || answer.verifyResult !== 0 || job.serverName === null)
     return answer;
-  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, false));
+  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, true));
   if (refusal === undefined) return answer;
   if (!policy.reject) return { ok: true, verifyResult: X509_V_ERR_HOSTNAME_MISMATCH };
   if (!job.resumption) owner.refusal = refusal;
@@ -165,6 +172,12 @@ function verifyServer(
     detail: 'checkServerIdentity refused it',
     cause: refusal,
   };
+}
+
+/** A name that does not fit is told of as node:tls does: with the host, the certificate and all its names. */
+function explainRefusal(cause: Error & { readonly code?: string }, job: VerifyCertificateJob): Error {
+  if (cause.code !== 'ERR_TLS_CERT_ALTNAME_INVALID' || job.serverName === null) return cause;
+  return defaultIdentityCheck(job.serverName, legacyCertificate(job.chain, true)) ?? cause;
 }
 
 /** The first whose issuer the server names, or else the first; of those that can sign what the server takes. */
@@ -235,14 +248,15 @@ export function serverSetup(
   const resumption = policy.resumption ?? true;
   const binding = clientBinding(context, requestCert, reject);
   // Clients are judged by whom the context trusts that their connection got.
-  const policyOf = ({ anchors, paths }: SecureContext): CertificatePolicy => ({
+  const policyOf = (chosen: SecureContext): CertificatePolicy => ({
     provider,
     clock,
-    anchors,
-    paths,
+    anchors: chosen.anchors,
+    paths: chosen.paths,
     reject,
     checkName: false,
     requestsOcsp: false,
+    options: revocation(chosen),
   });
   const certificates = requestCert ? policyOf(context) : null;
   const { pskCallback } = policy;
@@ -255,8 +269,7 @@ export function serverSetup(
     cipherSuites: context.cipherSuites,
     groups: context.groups,
     signatureSchemes: context.signatureSchemes,
-    sessionTimeoutSec: context.sessionTimeoutSec,
-    maxKeyingMaterialAgeSec: context.maxKeyingMaterialAgeSec,
+    ...context.engineSettings,
     alpn: policy.ALPNProtocols === undefined ? [] : parseAlpn(policy.ALPNProtocols),
     preferServerCiphers: context.preferServerCiphers,
     ...binding,
@@ -267,6 +280,7 @@ export function serverSetup(
     tickets: resumption && !variant.statefulTickets,
     statefulTickets: resumption && variant.statefulTickets,
     keyLog: variant.keyLog,
+    verifyOnResume: requestCert && context.crls !== null,
     bindServerName: policy.bindServerName ?? true,
     bindAlpn: policy.bindAlpn ?? false,
     maxEarlyData: policy.maxEarlyData ?? 0,

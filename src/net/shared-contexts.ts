@@ -1,5 +1,6 @@
 /** Contexts that are made of options and not given: the last few are kept, since parsing is what costs. */
 import { copyBytes } from '../util/bytes.ts';
+import { defaultsVersion } from './defaults.ts';
 import { SecureContext, type SecureContextOptions } from './secure-context.ts';
 
 const NAMES = [
@@ -23,6 +24,10 @@ const NAMES = [
   'fleet',
   'honorCipherOrder',
   'pfx',
+  'crl',
+  'certificateCompression',
+  'secureOptions',
+  'secureProtocol',
   'provider',
   'clock',
 ] as const satisfies readonly (keyof SecureContextOptions)[];
@@ -36,9 +41,14 @@ interface Entry {
 }
 
 const entries: Entry[] = [];
+let madeUnder = 0;
 
 /** A context for these options, perhaps one that another call with equal ones made. */
 export function sharedContext(options: SecureContextOptions): SecureContext {
+  if (madeUnder !== defaultsVersion) {
+    madeUnder = defaultsVersion;
+    entries.length = 0;
+  }
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i] as Entry;
     if (!matches(entry.values, options)) continue;

@@ -128,7 +128,7 @@ describe('names and contexts', () => {
     expect(() => createSecureContext({ key: one.keyPem, cert: two.chainPem })).toThrow(
       expect.objectContaining({ code: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' }) as Error,
     );
-    expect(() => createSecureContext({ pfx: Buffer.alloc(1) })).toThrow(/pkcs12/);
+    expect(() => createSecureContext({ pfx: Buffer.alloc(1) })).toThrow(/another type/);
     expect(() => createSecureContext({ key: 'nothing', cert: two.chainPem })).toThrow(/private key/);
     expect(() => createSecureContext({ ticketKeys: Buffer.alloc(47) })).toThrow(/48 bytes/);
     expect(() => createSecureContext({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' })).toThrow(/above/);

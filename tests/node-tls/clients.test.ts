@@ -175,7 +175,7 @@ describe.each(caches)('clients with sessions %s', (_where, make) => {
     expect(await get(port, { agent: first })).toBe('full');
     const cases: [string, SessionAgentOptions, https.RequestOptions, number][] = [
       ['another port', {}, {}, other],
-      ['another name', {}, { servername: '127.0.0.1', checkServerIdentity: () => undefined }, port],
+      ['another name', {}, { servername: 'other.example', checkServerIdentity: () => undefined }, port],
       ['another trust', { ca: [caPem, chain.caPem] }, {}, port],
       ['no trust', { rejectUnauthorized: false }, {}, port],
       ['a client certificate', { cert: chain.chainPem, key: chain.keyPem }, {}, port],

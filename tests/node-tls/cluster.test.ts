@@ -1,0 +1,96 @@
+/** Workers of node:cluster whose stock servers have one ring of ticket keys, while it rotates and workers die. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterKeyring } from '../../src/node-tls/cluster-keyring.ts';
+import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
+import { type RunningPeer, spawnPeer } from '../support/peer.ts';
+import { visit } from './servers.ts';
+
+interface Line {
+  readonly id: number;
+  readonly port: number;
+  readonly current: string;
+}
+
+describe('the workers of a cluster', () => {
+  let folder = '';
+  let files: ChainFiles;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tlsession-cluster-'));
+    files = writeChain(await testChain());
+    await build({
+      entryPoints: [join(import.meta.dirname, 'fixtures/cluster.fixture.ts')],
+      outfile: join(folder, 'cluster.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      external: ['@noble/*'],
+    });
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+    files[Symbol.dispose]();
+  });
+
+  /** What each worker said last. */
+  function latest(peer: RunningPeer): Line[] {
+    const lines = peer.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Line);
+    return [...new Map(lines.map((line) => [line.id, line])).values()];
+  }
+
+  async function until<T>(what: () => T | null | undefined | false): Promise<T> {
+    for (;;) {
+      const found = what();
+      if (found) return found;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+
+  it('resume at each other through rotations, and a worker that comes in the place of a dead one does too', async () => {
+    await using peer = spawnPeer(process.execPath, [join(folder, 'cluster.mjs'), files.chain, files.key]);
+    const [one, two] = await until(() => {
+      const lines = latest(peer);
+      return lines.length === 2 && lines;
+    });
+    if (one === undefined || two === undefined) throw new Error('no workers');
+    const first = await visit(one.port);
+    expect(first.text).toBe('full');
+    expect((await visit(two.port, { session: first.session })).text).toBe('resumed');
+
+    const { session } = await visit(one.port);
+    // Both have another key than that ticket's, and the same.
+    await until(() => {
+      const [a, b] = latest(peer);
+      return a?.current !== one.current && a?.current === b?.current;
+    });
+    expect((await visit(two.port, { session })).text).toBe('resumed');
+
+    const { session: last } = await visit(two.port);
+    peer.stdin.write('kill\n');
+    const fresh = await until(() => latest(peer).find(({ id }) => id > 2));
+    expect((await visit(fresh.port, { session: last })).text).toBe('resumed');
+  });
+
+  it('say so when the primary has no ring', async () => {
+    await using peer = spawnPeer(process.execPath, [
+      join(folder, 'cluster.mjs'),
+      files.chain,
+      files.key,
+      '--alone',
+    ]);
+    await peer.waitFor(/ERR_CLUSTER_KEYRING_SILENT/, 20_000);
+  });
+});
+
+it('a primary without workers has a ring all the same', async () => {
+  using shared = await clusterKeyring({ rotateEverySec: 3600 });
+  expect(shared.keyring.keys().map(({ role }) => role)).toEqual(['next', 'current']);
+  shared.stop();
+  expect(() => shared.keyring.advance(0)).toThrow(/destroyed/);
+});
