@@ -101,6 +101,14 @@ export class Connection {
     if (!this.#destroyed) this.#host.writer.lend(buffer);
   }
 
+  /**
+   * Most plaintext in a record from now on, in bytes, 1 to 16384 (SSL_set_max_send_fragment(3)). What the peer
+   * asked for by record_size_limit stays a bound.
+   */
+  limitFragments(bytes: number): void {
+    this.#host.writer.ownLimit = bytes;
+  }
+
   get hasOutput(): boolean {
     return this.#host.writer.pending > 0;
   }

@@ -58,6 +58,8 @@ export interface JobServices {
   readonly sign: ((job: SignJob, owner: JobOwner) => Awaitable<Uint8Array>) | null;
   readonly tickets: SessionTickets | null;
   readonly sessions: SessionContext | null;
+  /** Where a session is put beside the cache: its peer learns of it when the answer is there. */
+  readonly stored: ((session: SessionCore) => Awaitable<undefined>) | null;
   readonly replayGuard: ReplayGuard | null;
   readonly select: ((job: SelectJob, owner: JobOwner) => Awaitable<SelectAnswer>) | null;
   readonly clientCertificate:
@@ -75,6 +77,7 @@ export const NO_SERVICES: JobServices = Object.freeze({
   sign: null,
   tickets: null,
   sessions: null,
+  stored: null,
   replayGuard: null,
   select: null,
   clientCertificate: null,
@@ -132,7 +135,7 @@ export class JobRunner {
         return this.#findSession(job, owner);
       case 'store-session':
         this.#established(connection, job.session, true, owner);
-        return undefined;
+        return services.stored === null ? undefined : services.stored(job.session);
       case 'consume-session':
         return services.sessions === null ? false : services.sessions.consume(job.session);
       case 'replay':

@@ -1,13 +1,20 @@
 /** tls.connect, over this engine. */
-import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import {
+  type BlockList,
+  type LookupFunction,
+  type NetConnectOpts,
+  connect as netConnect,
+  type Socket,
+} from 'node:net';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import type { ClientSessions } from '../cache/client-session-cache.ts';
 import type { ClientSessionKey } from '../cache/client-session-key.ts';
 import type { ClientConfig } from '../handshake/config.ts';
-import { UsageError } from '../util/errors.ts';
 import { NamedGroup } from '../util/registries.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
-import type { SecureContext, SecureContextOptions } from './secure-context.ts';
+import { CodedTypeError, requireBoolean, requireFunction, requireNumber } from './node-errors.ts';
+import type { SecureContextLike, SecureContextOptions } from './secure-context.ts';
+import { requireContext } from './server-callbacks.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
 import { type ClientPolicy, clientSetup } from './setup.ts';
 import { sharedContext } from './shared-contexts.ts';
@@ -21,7 +28,7 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly path?: string | undefined;
   /** A transport that is connected, or a net.Socket that is on its way. */
   readonly socket?: Duplex | undefined;
-  readonly secureContext?: SecureContext | undefined;
+  readonly secureContext?: SecureContextLike | undefined;
   /** The name to ask for and to check. Default: `host`, or else `localhost`. */
   readonly servername?: string | undefined;
   /** What to resume. In TLS 1.3 each is offered once, unless `reuseTickets` says otherwise. */
@@ -40,12 +47,27 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly handshakeTimeout?: number | undefined;
   /** Key shares in the first hello, from the front of the groups. Default 1; 2 if the first is post-quantum. */
   readonly keyShareCount?: number | undefined;
-  readonly lookup?: unknown;
+  /** Of both directions, in bytes. */
+  readonly highWaterMark?: number | undefined;
+  /** Destroys the connection with an AbortError. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default true: a handshake is made of small writes that wait for each other. */
+  readonly noDelay?: boolean | undefined;
+  // As net.connect has them.
+  readonly lookup?: LookupFunction | undefined;
   readonly family?: number | undefined;
+  readonly hints?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
   readonly keepAlive?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly keepAliveInitialDelay?: number | undefined;
+  readonly autoSelectFamily?: boolean | undefined;
+  readonly autoSelectFamilyAttemptTimeout?: number | undefined;
+  readonly blockList?: BlockList | undefined;
+  /** Diffie-Hellman over finite fields is not spoken: checked, and without effect. */
+  readonly minDHSize?: number | undefined;
+  /** Checked, and without effect: docs/node-tls.md says what to use. */
+  readonly enableTrace?: boolean | undefined;
 }
 
 export function connect(options: ConnectOptions, secureConnectListener?: () => void): TLSSocket;
@@ -55,9 +77,23 @@ export function connect(
   options?: ConnectOptions,
   secureConnectListener?: () => void,
 ): TLSSocket;
+export function connect(
+  port: number,
+  options?: ConnectOptions,
+  secureConnectListener?: () => void,
+): TLSSocket;
+export function connect(
+  path: string,
+  options?: ConnectOptions,
+  secureConnectListener?: () => void,
+): TLSSocket;
 export function connect(...args: readonly unknown[]): TLSSocket {
   const { options, listener } = readArguments(args);
-  const context = options.secureContext ?? sharedContext(options);
+  checkConnectOptions(options);
+  const context =
+    options.secureContext === undefined || options.secureContext === null
+      ? sharedContext(options)
+      : requireContext(options.secureContext);
   const setup = clientSetup(context, options);
   const serverName = options.servername || options.host || 'localhost';
   const port = Number(options.port ?? 0);
@@ -89,13 +125,16 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     session,
     sessions: options.sessionCache === undefined ? null : cacheOf(options.sessionCache, options, config),
     allowHalfOpen: options.allowHalfOpen ?? false,
+    highWaterMark: options.highWaterMark,
     handshakeTimeoutMs: options.handshakeTimeout ?? 0,
     readsDirectly,
     connecting: (transport as Socket).connecting === true,
     target: options,
   });
   if (listener !== undefined) socket.once('secureConnect', listener);
-  if (options.timeout !== undefined) socket.setTimeout(options.timeout);
+  if (options.timeout) socket.setTimeout(options.timeout);
+  // A transport that is made here listens to it itself.
+  if (options.socket && options.signal) addAbortSignal(options.signal, socket);
   return socket;
 }
 
@@ -114,7 +153,19 @@ function defaultKeyShares(groups: readonly number[]): number {
 }
 
 /** Options of net.connect that are handed to it. */
-const PASSED_ON = ['lookup', 'family', 'localAddress', 'localPort', 'keepAlive', 'signal'] as const;
+const PASSED_ON = [
+  'lookup',
+  'family',
+  'hints',
+  'localAddress',
+  'localPort',
+  'keepAlive',
+  'keepAliveInitialDelay',
+  'autoSelectFamily',
+  'autoSelectFamilyAttemptTimeout',
+  'blockList',
+  'signal',
+] as const;
 
 /**
  * Where sockets that are opened here put what they read: one buffer for all, since a read is dealt with
@@ -125,28 +176,49 @@ const READ_BUFFER: Uint8Array | null = process.platform === 'win32' ? null : new
 function openSocket(options: ConnectOptions): Socket {
   const { path, host, port } = options;
   if (path === undefined && port === undefined) {
-    throw new UsageError('ERR_MISSING_ARGS', 'connect needs a port, a path or a socket');
+    throw new CodedTypeError(
+      'ERR_MISSING_ARGS',
+      'The "options" or "port" or "path" argument must be specified',
+    );
   }
   const tcp: Record<string, unknown> =
     path === undefined ? { host: host ?? 'localhost', port: Number(port) } : { path };
-  tcp['noDelay'] = true;
+  tcp['noDelay'] = options.noDelay ?? true;
   tcp['allowHalfOpen'] = true;
   if (READ_BUFFER !== null) tcp['onread'] = { buffer: READ_BUFFER, callback: onRead };
   for (const name of PASSED_ON) if (options[name] !== undefined) tcp[name] = options[name];
   return netConnect(tcp as unknown as NetConnectOpts);
 }
 
+function checkConnectOptions(options: ConnectOptions): void {
+  const { checkServerIdentity, minDHSize, pskCallback, enableTrace } = options;
+  if (checkServerIdentity !== undefined) requireFunction(checkServerIdentity, 'options.checkServerIdentity');
+  if (minDHSize !== undefined) requireNumber(minDHSize, 'options.minDHSize', 1);
+  if (pskCallback) requireFunction(pskCallback, 'pskCallback');
+  if (enableTrace !== undefined && enableTrace !== null) requireBoolean(enableTrace, 'options.enableTrace');
+}
+
+/** (options), (port, host, options), (port, options) or (path, options), each with a listener behind. */
 function readArguments(args: readonly unknown[]): {
   options: ConnectOptions;
   listener: (() => void) | undefined;
 } {
-  const last = args[args.length - 1];
+  const last = args.at(-1);
   const listener = typeof last === 'function' ? (last as () => void) : undefined;
-  let options: ConnectOptions = {};
-  for (const [index, argument] of args.entries()) {
-    if (typeof argument === 'object' && argument !== null) options = { ...options, ...argument };
-    else if (index === 0 && typeof argument === 'number') options = { ...options, port: argument };
-    else if (index === 1 && typeof argument === 'string') options = { ...options, host: argument };
+  const [first, second, third] = args;
+  if (typeof first === 'object' && first !== null) {
+    return { options: { ...first, ...optionsIn(second) }, listener };
   }
-  return { options, listener };
+  const address: ConnectOptions = isPort(first) ? { port: first } : { path: first as string };
+  const named = typeof second === 'string' && isPort(first) ? { ...address, host: second } : address;
+  return { options: { ...named, ...optionsIn(second), ...optionsIn(third) }, listener };
+}
+
+function optionsIn(argument: unknown): ConnectOptions {
+  return typeof argument === 'object' && argument !== null ? argument : {};
+}
+
+/** As net.connect tells a port from a path. */
+function isPort(value: unknown): value is number | string {
+  return typeof value === 'number' || (typeof value === 'string' && /^\s*\d+\s*$/.test(value));
 }

@@ -13,6 +13,13 @@ import { type Session, sessionHandle } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
 import { legacyCertificate } from './certificate-view.ts';
+import {
+  requireBytes,
+  requireFunction,
+  requireInteger,
+  requireObject,
+  requireString,
+} from './node-errors.ts';
 import type { SocketSetup } from './setup.ts';
 
 /**
@@ -34,6 +41,7 @@ export abstract class SecureStream extends Duplex {
   abstract get isServer(): boolean;
   /** @internal Whether the handshake was completed. */
   abstract get isSecure(): boolean;
+  abstract get bytesWritten(): number;
 
   // Sessions -------------------------------------------------------------------------------------------
 
@@ -138,14 +146,25 @@ export abstract class SecureStream extends Duplex {
 
   /** RFC 5705; RFC 8446, 7.5. `length` in bytes. @throws {UsageError} before the handshake is complete. */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
+    requireInteger(length, 'length', 1, 0xffff_ffff);
+    requireString(label, 'label');
+    if (context !== undefined) requireBytes(context, 'context');
+    if (!this.isSecure) {
+      throw new UsageError('ERR_TLS_INVALID_STATE', 'TLS socket connection must be securely established');
+    }
     return asBuffer(this.engine.exportKeyingMaterial(label, context ?? null, length));
   }
 
   /** Not in TLS 1.3, and not here in TLS 1.2: it is refused, as a peer's is. */
-  renegotiate(_options: unknown, callback?: (error: Error | null) => void): false {
+  renegotiate(
+    options: { readonly rejectUnauthorized?: boolean; readonly requestCert?: boolean },
+    callback?: (error: Error | null) => void,
+  ): false {
+    requireObject(options, 'options');
+    if (callback !== undefined) requireFunction(callback, 'callback');
     const error = new UsageError(
-      'ERR_TLS_RENEGOTIATION_DISABLED',
-      'TLS session renegotiation is not spoken here',
+      'ERR_TLS_RENEGOTIATION_UNSUPPORTED',
+      'TLS session renegotiation is unsupported by this TLS implementation',
     );
     if (callback !== undefined) process.nextTick(callback, error);
     return false;
@@ -213,6 +232,37 @@ export abstract class SecureStream extends Duplex {
   setKeepAlive(on = false, initialDelayMs = 0): this {
     this.#socket?.setKeepAlive(on, initialDelayMs);
     return this;
+  }
+
+  /** Bytes that were written and wait. */
+  get bufferSize(): number {
+    return this.writableLength;
+  }
+
+  /** @internal By the names that net.Socket's prototype reads. */
+  get _bytesDispatched(): number {
+    return this.bytesWritten;
+  }
+
+  /** @internal */
+  get _connecting(): boolean {
+    return this.connecting;
+  }
+
+  /** The addresses that were tried, as `address:port`, where net.connect tries several. */
+  get autoSelectFamilyAttemptedAddresses(): string[] | undefined {
+    return (this.#socket as { autoSelectFamilyAttemptedAddresses?: string[] } | null)
+      ?.autoSelectFamilyAttemptedAddresses;
+  }
+
+  /** IP_TOS, where this Node has it. */
+  setTypeOfService(value: number): this {
+    (this.#socket as { setTypeOfService?(value: number): unknown } | null)?.setTypeOfService?.(value);
+    return this;
+  }
+
+  getTypeOfService(): number {
+    return (this.#socket as { getTypeOfService?(): number } | null)?.getTypeOfService?.() ?? 0;
   }
 
   ref(): this {

@@ -5,8 +5,11 @@ import { Session, sessionCore } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 import { recallTicket } from './used-tickets.ts';
 
-/** A session; or bytes of one: tlsession's own form, OpenSSL's DER or PEM, or what node:tls gives. */
-export type SessionInput = Session | SessionCore | Uint8Array;
+/**
+ * A session; or bytes of one: tlsession's own form, OpenSSL's DER or PEM, or what node:tls gives; or a text with
+ * a character a byte.
+ */
+export type SessionInput = Session | SessionCore | Uint8Array | string;
 
 /**
  * The session, with one library reference for the caller to release.
@@ -14,6 +17,7 @@ export type SessionInput = Session | SessionCore | Uint8Array;
  */
 export function takeSessionInput(input: SessionInput, nowMs: number): SessionCore {
   const call = 'connect';
+  if (typeof input === 'string') return takeSessionInput(Buffer.from(input, 'latin1'), nowMs);
   if (input instanceof Uint8Array) {
     const { session } = readSession(input, null, nowMs, call);
     session.takeFromApplication(call);

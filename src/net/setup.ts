@@ -235,6 +235,8 @@ export interface ServerVariant {
   readonly statefulTickets: boolean;
   /** Where OCSP responses come from; null: none are stapled. */
   readonly ocsp: OcspCallback | null;
+  /** What a new session waits for before its peer may come back with it. */
+  readonly stored: (session: SessionCore) => Promise<undefined> | undefined;
 }
 
 export function serverSetup(
@@ -316,6 +318,7 @@ export function serverSetup(
     tickets:
       policy.onTicket === undefined ? context.tickets : new PolicyTickets(context.tickets, policy.onTicket),
     sessions: context.sessions,
+    stored: variant.stored,
     // Longer than this a client is not kept waiting: its early data is refused.
     replayGuard: replayGuard === null ? null : limitedGuard(replayGuard, nodeTimers),
     select: config.selectByJob ? (job, owner) => select(job, owner as SocketOwner, callbacks) : null,

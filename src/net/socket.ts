@@ -17,10 +17,15 @@ import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { nodeDiagnostics } from './diagnostics.ts';
 import { writeKeyLog } from './key-log-file.ts';
+import { invalidArgType, outOfRange, requireFunction, requireInteger, requireString } from './node-errors.ts';
 import { FLUSH_BYTES, giveBuffer, takeBuffer } from './output-pool.ts';
-import type { SecureContext } from './secure-context.ts';
+import type { SecureContext, SecureContextLike, SecureContextOptions } from './secure-context.ts';
 import { asBuffer, SecureStream } from './secure-stream.ts';
+import { requireContext } from './server-callbacks.ts';
+import { type SessionInput, takeSessionInput } from './session-input.ts';
 import type { SocketOwner, SocketSetup } from './setup.ts';
+import { sharedContext } from './shared-contexts.ts';
+import { partsOf, type TLSSocketOptions } from './socket-parts.ts';
 import { asSslError } from './ssl-error.ts';
 import { rememberTicket } from './used-tickets.ts';
 
@@ -48,6 +53,8 @@ export interface SocketParts {
   /** Client: where sessions come from and go to, under which key. */
   readonly sessions: { readonly cache: ClientSessions; readonly key: ClientSessionKey } | null;
   readonly allowHalfOpen: boolean;
+  /** Of both directions, in bytes; undefined for Node's. */
+  readonly highWaterMark?: number | undefined;
   /** Client: milliseconds that the handshake may take; 0 for no limit. */
   readonly handshakeTimeoutMs: number;
   /** The transport hands its bytes to `onRead` and emits no `data`. */
@@ -168,7 +175,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #connection: Connection;
   readonly #transport: Transport;
-  readonly #parts: SocketParts;
+  #parts: SocketParts;
   readonly #isServer: boolean;
   #secure = false;
   /** The handshake is complete; it is announced when its tickets are on their way. */
@@ -193,7 +200,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #inputEnded = false;
   #handshakeTimer: ReturnType<typeof setTimeout> | null = null;
   #idleTimer: ReturnType<typeof setTimeout> | null = null;
-  #idleMs = 0;
+  #idleMs: number | undefined;
   #begun = false;
   /** When the handshake began, on the monotonic clock; null when nobody asks. */
   #beganMs: number | null = null;
@@ -207,13 +214,29 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  /** @internal Use `connect` or `createServer`. */
-  constructor(transport: Duplex, parts: SocketParts) {
+  /**
+   * TLS over any Duplex; without one, over a net.Socket that `connect()` is to connect. A client verifies its
+   * server unless `rejectUnauthorized` is false. Most callers want `connect` or `createServer`.
+   */
+  constructor(socket?: Duplex | null, options?: TLSSocketOptions);
+  /** @internal */
+  constructor(transport: Duplex, parts: SocketParts);
+  constructor(socket?: Duplex | null, given: TLSSocketOptions | SocketParts = {}) {
+    const transport = socket ?? new Socket({ allowHalfOpen: true });
+    const byHand = !('setup' in given);
+    const parts = byHand ? partsOf(transport, given) : given;
     // 'close' says whether there was an error, as a net.Socket's does: it is emitted here.
-    super({ allowHalfOpen: parts.allowHalfOpen, emitClose: false, writableHighWaterMark: FLUSH_BYTES });
+    super({
+      allowHalfOpen: parts.allowHalfOpen,
+      emitClose: false,
+      writableHighWaterMark: FLUSH_BYTES,
+      ...(parts.highWaterMark === undefined ? {} : { highWaterMark: parts.highWaterMark }),
+    });
     this.#transport = transport;
     this.#recycles = transport.constructor === Socket;
     this.#parts = parts;
+    // As in node:tls, whoever makes a socket by hand may do without listening for errors.
+    if (byHand) this.on('error', ignore);
     this.#isServer = parts.config.role === 'server';
     this.#offered = parts.session;
     this.#connection = new Connection(parts.config);
@@ -522,7 +545,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     // Its alert goes out first.
     this.#flush();
     this.#failure ??= error;
-    if (!this.#isServer || this.#secure) {
+    if (!this.#isServer || this.#secure || this.#parts.listener === null) {
       this.destroy(error);
       return;
     }
@@ -724,6 +747,73 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     return this.#connection;
   }
 
+  /** Client: changes what the handshake will be made with. @throws {UsageError} when it has begun. */
+  #prepare(change: Partial<ClientConfig>): void {
+    if (this.#begun) throw new UsageError('ERR_TLS_STARTED', 'the handshake has begun');
+    const { sessions } = this.#parts;
+    const config = { ...(this.#parts.config as ClientConfig), ...change };
+    this.#parts = {
+      ...this.#parts,
+      config,
+      sessions: sessions && { ...sessions, key: { ...sessions.key, serverName: config.serverName ?? '' } },
+    };
+    this.#connection = new Connection(config);
+  }
+
+  /** Client: the name to ask for and to check. @throws {UsageError} when the handshake has begun. */
+  setServername(name: string): void {
+    requireString(name, 'name');
+    if (this.#isServer) {
+      throw new UsageError('ERR_TLS_SNI_FROM_SERVER', 'Cannot issue SNI from a TLS server-side socket');
+    }
+    this.#prepare({ serverName: name === '' ? null : name });
+  }
+
+  /** Client: what to resume, as the option `session`. @throws {UsageError} when the handshake has begun. */
+  setSession(input: SessionInput): void {
+    if (this.#isServer)
+      throw new UsageError('ERR_TLS_SERVER_SESSION', 'a server does not choose the session');
+    const session = takeSessionInput(input, this.#parts.setup.context.clock.wallMs());
+    try {
+      this.#prepare({ session });
+    } catch (error) {
+      session.release('connect');
+      throw error;
+    }
+    this.#offered?.release('connect');
+    this.#offered = session;
+  }
+
+  /** Server: whose certificates are shown, from SNICallback or ALPNCallback. */
+  setKeyCert(context: SecureContextLike | SecureContextOptions): void {
+    this.ownContext =
+      'context' in context ? requireContext(context) : sharedContext(context as SecureContextOptions);
+  }
+
+  /** Most plaintext in a record from now on, 512 to 16384 bytes; false for any other number. */
+  setMaxSendFragment(size: number): boolean {
+    requireInteger(size, 'size', -0x8000_0000, 0x7fff_ffff);
+    if (size < 512 || size > 16_384) return false;
+    if (this.#begun) this.#connection.limitFragments(size);
+    else this.#prepare({ maxSendFragment: size });
+    return true;
+  }
+
+  /** Connects the net.Socket beneath, where none was given. */
+  connect(...args: unknown[]): this {
+    if (!(this.#transport instanceof Socket)) {
+      throw new UsageError('ERR_INVALID_HANDLE_TYPE', 'what is beneath is no net.Socket');
+    }
+    (this.#transport.connect as (...args: unknown[]) => Socket)(...args);
+    return this;
+  }
+
+  /** Ends the connection with a TCP reset. */
+  resetAndDestroy(): this {
+    if (this.#transport instanceof Socket && !this.#transport.destroyed) this.#transport.resetAndDestroy();
+    return this.destroy();
+  }
+
   /** TLS 1.3: new keys for what this end sends, and with `requestPeer` for what it receives. */
   updateKeys(requestPeer = false): void {
     this.#connection.updateKeys(requestPeer);
@@ -755,14 +845,16 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   }
 
   get timeout(): number | undefined {
-    return this.#idleMs === 0 ? undefined : this.#idleMs;
+    return this.#idleMs;
   }
 
   /** `timeout` after so many milliseconds without a byte either way; 0 for never. */
   setTimeout(timeoutMs: number, callback?: () => void): this {
+    if (typeof timeoutMs !== 'number') throw invalidArgType('msecs', 'of type number', timeoutMs);
     if (!(timeoutMs >= 0 && timeoutMs < Infinity)) {
-      throw new UsageError('ERR_OUT_OF_RANGE', 'a timeout is a number of milliseconds, 0 or more');
+      throw outOfRange('msecs', 'a non-negative finite number', timeoutMs);
     }
+    if (callback !== undefined) requireFunction(callback, 'callback');
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleMs = timeoutMs;
     this.#idleTimer = timeoutMs === 0 || this.destroyed ? null : setTimeout(isIdle, timeoutMs, this).unref();

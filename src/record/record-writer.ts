@@ -19,6 +19,9 @@ export class RecordWriter {
   #open = -1;
   #openType = 0;
   #protection: RecordProtection | null = null;
+  #peerLimit = MAX_PLAINTEXT;
+  #ownLimit = MAX_PLAINTEXT;
+  /** The smaller of the two. */
   #maxFragment = MAX_PLAINTEXT;
   #headerVersion = 0x0301;
   /** TLS 1.3 pads each record's content up to a multiple of this many bytes; 0 for no padding. */
@@ -41,7 +44,14 @@ export class RecordWriter {
 
   /** Largest content of a record in bytes (RFC 8449; OpenSSL's max_send_fragment). */
   set maxFragment(bytes: number) {
-    this.#maxFragment = Math.min(bytes, MAX_PLAINTEXT);
+    this.#peerLimit = Math.min(bytes, MAX_PLAINTEXT);
+    this.#maxFragment = Math.min(this.#peerLimit, this.#ownLimit);
+  }
+
+  /** The same by this end's own choice, whatever the peer takes. */
+  set ownLimit(bytes: number) {
+    this.#ownLimit = bytes;
+    this.#maxFragment = Math.min(this.#peerLimit, bytes);
   }
 
   get maxFragment(): number {

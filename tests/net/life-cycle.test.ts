@@ -408,7 +408,7 @@ describe('as a socket', () => {
     await once(client, 'timeout');
     expect(client.timeout).toBe(80);
     client.setTimeout(0);
-    expect(client.timeout).toBeUndefined();
+    expect(client.timeout).toBe(0);
     client.end();
     await gone(client);
   });
