@@ -137,8 +137,8 @@ function sendEncryptedExtensions(host: Host<ServerConfig>, agreed: Agreed13, psk
     host.writer.maxFragment = Math.min(config.maxSendFragment, request.recordSizeLimit - 1);
     host.reader.recordSizeLimit = config.recordSizeLimit;
   }
-  // The name is acknowledged only where it was used to decide (RFC 6066, 3): not for a resumed session.
-  if (request.serverName !== null && psk === null) writeEmptyExtension(scratch, ExtensionType.server_name);
+  // Also for a session that is resumed: unlike in TLS 1.2 the name is this connection's own (RFC 8446, 4.2.11).
+  if (request.serverName !== null) writeEmptyExtension(scratch, ExtensionType.server_name);
   if (psk?.earlyData === true) writeEmptyExtension(scratch, ExtensionType.early_data);
   scratch.close16(extensions);
   scratch.close24(message);

@@ -40,9 +40,9 @@ export function writeRetry(
   cookie: Uint8Array | null,
 ): void {
   writeServerHello(writer, HELLO_RETRY_RANDOM, request.hello.sessionId, suite.id, (out) => {
-    writeSelectedVersion(out, ProtocolVersion.TLS1_3);
     if (group !== 0) writeRetryGroup(out, group);
     if (cookie !== null) writeCookie(out, cookie);
+    writeSelectedVersion(out, ProtocolVersion.TLS1_3);
   });
 }
 
