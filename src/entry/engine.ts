@@ -1,9 +1,9 @@
 /** The sans-IO engine: bytes in, bytes out, events. No `node:` import; the provider is given. */
 export { Connection } from '../connection/connection.ts';
 export { clientConfig, DEFAULT_SIGNATURE_SCHEMES, serverConfig } from '../connection/defaults.ts';
+export type { CertificateCompressor } from '../crypto/certificate-compressor.ts';
 export type { CryptoProvider } from '../crypto/provider.ts';
 export type {
-  CertificateCompressor,
   ClientConfig,
   Credential,
   ExternalPsk,

@@ -2,6 +2,7 @@
  * What a handshake is told. Everything is given: keys, clocks, randomness, lists in order of preference.
  * `connection/defaults` fills in what most callers leave out.
  */
+import type { CertificateCompressor } from '../crypto/certificate-compressor.ts';
 import type { CryptoProvider, KeyType, PrivateKey } from '../crypto/provider.ts';
 import type { SessionCore } from '../session/core.ts';
 import type { ResumptionReason } from '../session/resumption-reason.ts';
@@ -23,15 +24,6 @@ export interface Credential {
   readonly ocspResponse?: Uint8Array;
   /** SignedCertificateTimestampList as it goes on the wire. */
   readonly sctList?: Uint8Array;
-}
-
-/** CertificateCompressionAlgorithm (RFC 8879, 7.3), implemented by the application. */
-export interface CertificateCompressor {
-  readonly id: number;
-  /** Null: cannot be sent compressed. */
-  readonly compress: ((certificate: Uint8Array) => Uint8Array | null) | null;
-  /** Null when it fails. Must not produce more than `maxLength` bytes. */
-  readonly decompress: ((compressed: Uint8Array, maxLength: number) => Uint8Array | null) | null;
 }
 
 interface CommonConfig {
@@ -60,6 +52,7 @@ interface CommonConfig {
   readonly maxSendFragment: number;
   /** Multiple that TLS 1.3 records are padded to; 0 for none. */
   readonly recordPadding: number;
+  /** In order of preference (RFC 8879); TLS 1.3 alone compresses. Empty: none. */
   readonly certificateCompressors: readonly CertificateCompressor[];
   /** Send GREASE values where RFC 8701 has places for them. */
   readonly grease: boolean;

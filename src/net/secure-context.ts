@@ -10,10 +10,11 @@ import {
   DEFAULT_SESSION_TIMEOUT_SEC,
   DEFAULT_SIGNATURE_SCHEMES,
 } from '../connection/defaults.ts';
+import type { CertificateCompressor } from '../crypto/certificate-compressor.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { CertificateCompressor, ClientConfig, Credential } from '../handshake/config.ts';
+import type { ClientConfig, Credential } from '../handshake/config.ts';
 import { TrustAnchors } from '../pki/anchors.ts';
 import { RevocationLists } from '../pki/crl.ts';
 import { PathCache } from '../pki/path-cache.ts';

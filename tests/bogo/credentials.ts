@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { CertificateCompressor } from '../../src/crypto/certificate-compressor.ts';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
-import type { CertificateCompressor, Credential } from '../../src/handshake/config.ts';
+import type { Credential } from '../../src/handshake/config.ts';
 import { concatBytes } from '../../src/util/bytes.ts';
 import { type ShimConfig, Unimplemented } from './flags.ts';
 

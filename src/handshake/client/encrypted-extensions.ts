@@ -9,7 +9,7 @@ import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
 import { readAlpnAnswer } from '../../wire/extension/alpn.ts';
 import { readRecordSizeLimit } from '../../wire/extension/small.ts';
 import { Extensions, expectEmpty } from '../../wire/extensions.ts';
-import { readCertificate13, readCompressedCertificate } from '../../wire/message/certificate.ts';
+import { readCertificate13 } from '../../wire/message/certificate.ts';
 import { type CertificateRequest, readCertificateRequest13 } from '../../wire/message/certificate-request.ts';
 import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
@@ -17,7 +17,7 @@ import { Reader } from '../../wire/reader.ts';
 import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { VerifyCertificateAnswer } from '../jobs.ts';
-import { decompressCertificate, keepChain, leafKey } from '../shared/certificates.ts';
+import { expandCertificate, keepChain, leafKey } from '../shared/certificates.ts';
 import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { installTrafficKeys } from '../shared/traffic.ts';
 import { State, unexpected } from '../state.ts';
@@ -176,7 +176,7 @@ class ExpectCertificate extends State {
       type === HandshakeType.compressed_certificate &&
       this.#offer.written.sent.includes(ExtensionType.compress_certificate)
     ) {
-      const expanded = decompressCertificate(host, readCompressedCertificate(body));
+      const expanded = expandCertificate(host, body);
       return this.#onCertificate(expanded, message);
     }
     throw unexpected(type, this.name);

@@ -17,6 +17,7 @@ import { writeEmptyExtension } from '../../wire/extensions.ts';
 import { ExtensionType, HandshakeType, PskMode } from '../../wire/numbers.ts';
 import type { Writer } from '../../wire/writer.ts';
 import type { ClientConfig } from '../config.ts';
+import { expandable } from '../shared/certificates.ts';
 import { isCurve } from '../shared/tls12.ts';
 
 /** TLS_FALLBACK_SCSV (RFC 7507). */
@@ -199,7 +200,7 @@ function writeTls13(
     writeCookie(writer, variable.cookie);
     note(ExtensionType.cookie);
   }
-  const algorithms = config.certificateCompressors.filter((c) => c.decompress !== null).map((c) => c.id);
+  const algorithms = expandable(config.certificateCompressors);
   if (algorithms.length > 0) {
     writeU16List8(writer, ExtensionType.compress_certificate, algorithms);
     note(ExtensionType.compress_certificate);

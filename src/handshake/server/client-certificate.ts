@@ -2,9 +2,11 @@
 import type { PeerCertificate } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
 import { TlsAlertError } from '../../util/errors.ts';
+import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { VerifyCertificateAnswer } from '../jobs.ts';
+import { expandable, expandCertificate } from '../shared/certificates.ts';
 import type { State } from '../state.ts';
 
 /** What came with a certificate in TLS 1.3. */
@@ -14,6 +16,19 @@ interface Stapled {
 }
 
 const NOTHING: Stapled = Object.freeze({ ocspResponse: null, sctList: null });
+
+/** The body of the client's Certificate, expanded where compression was offered. Null for another message. */
+export function clientCertificateBody(
+  host: Host<ServerConfig>,
+  type: number,
+  message: Uint8Array,
+): Uint8Array | null {
+  const body = message.subarray(4);
+  if (type === HandshakeType.certificate) return body;
+  const isOffered = expandable(host.config.certificateCompressors).length > 0;
+  if (type !== HandshakeType.compressed_certificate || !isOffered) return null;
+  return expandCertificate(host, body);
+}
 
 /** A chain that the client sent. `next` gets the X509_V_* code that the session will remember. */
 export function verifyClient(

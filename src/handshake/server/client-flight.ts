@@ -17,7 +17,7 @@ import { makeSession, type SessionFacts } from '../shared/sessions.ts';
 import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { installTrafficKeys, type LateSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
-import { verifyClient, verifyResumedClient } from './client-certificate.ts';
+import { clientCertificateBody, verifyClient, verifyResumedClient } from './client-certificate.ts';
 import { EstablishedServer13 } from './established.ts';
 import type { Flight13 } from './flight.ts';
 
@@ -104,10 +104,11 @@ class ExpectClientCertificate extends State {
   }
 
   onMessage(type: number, message: Uint8Array): State {
-    if (type !== HandshakeType.certificate) throw unexpected(type, this.name);
     const host = this.#host;
+    const body = clientCertificateBody(host, type, message);
+    if (body === null) throw unexpected(type, this.name);
     const { agreed } = this.#ending.flight;
-    const certificate = readCertificate13(message.subarray(4), [], host.limits.chainCertificates);
+    const certificate = readCertificate13(body, [], host.limits.chainCertificates);
     if (certificate.context.length !== 0) {
       throw TlsAlertError.local('illegal-parameter', 'a context in the handshake');
     }

@@ -11,6 +11,7 @@ import type { Host } from '../host.ts';
 import { MAX_TICKET_LIFETIME_SEC, makeSession, newSessionId, type SessionFacts } from '../shared/sessions.ts';
 import { installTrafficKeys, type LateSecrets, TrafficSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
+import { clientCertificateBody } from './client-certificate.ts';
 import { LateAuthentication, type LateIdentity } from './late-authentication.ts';
 import type { ServerSettings } from './start.ts';
 
@@ -76,8 +77,9 @@ export class EstablishedServer13 extends State {
       this.#traffic.onKeyUpdate(message.subarray(4));
       return this;
     }
-    if (type === HandshakeType.certificate && this.#asked !== null) return this.#asked.onCertificate(message);
-    throw unexpected(type, this.name);
+    const body = this.#asked === null ? null : clientCertificateBody(this.#host, type, message);
+    if (this.#asked === null || body === null) throw unexpected(type, this.name);
+    return this.#asked.onCertificate(body, message);
   }
 
   #requestCertificate(transcript: Transcript, required: boolean): void {

@@ -16,7 +16,7 @@ import { writeFinished } from '../../wire/message/small.ts';
 import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
 import type { Credential, ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { chooseCompressor, compressCertificate } from '../shared/certificates.ts';
+import { chooseCompressor, compressCertificate, expandable } from '../shared/certificates.ts';
 import { certificateVerifyContent, chooseScheme } from '../shared/signatures.ts';
 import { installTrafficKeys, LateSecrets } from '../shared/traffic.ts';
 import type { State } from '../state.ts';
@@ -94,6 +94,7 @@ export function sendServerFlight(
       new Uint8Array(0),
       host.config.signatureSchemes,
       settings.clientCertificateAuthorities,
+      expandable(host.config.certificateCompressors),
     );
     host.send(scratch.view());
     transcript.update(scratch.view());

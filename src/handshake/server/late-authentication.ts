@@ -11,7 +11,7 @@ import { readCertificateVerify } from '../../wire/message/certificate-verify.ts'
 import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
-import { keepChain, leafKey } from '../shared/certificates.ts';
+import { expandable, keepChain, leafKey } from '../shared/certificates.ts';
 import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { verifyClient } from './client-certificate.ts';
@@ -49,17 +49,24 @@ export class LateAuthentication {
     // Unpredictable: an answer that was made beforehand fits none (RFC 8446, 4.3.2).
     const context = host.random(32);
     scratch.reset();
-    writeCertificateRequest13(scratch, context, host.config.signatureSchemes, authorities);
+    writeCertificateRequest13(
+      scratch,
+      context,
+      host.config.signatureSchemes,
+      authorities,
+      expandable(host.config.certificateCompressors),
+    );
     host.send(scratch.view());
     const fork = transcript.fork();
     fork.update(scratch.view());
     this.#asked = { host, context, transcript: fork, required, clientVerifyData, done };
   }
 
-  onCertificate(message: Uint8Array): State {
+  /** `body`: what `clientCertificateBody` made of `message`. */
+  onCertificate(body: Uint8Array, message: Uint8Array): State {
     const asked = this.#asked;
     const { host, transcript } = asked;
-    const certificate = readCertificate13(message.subarray(4), [], host.limits.chainCertificates);
+    const certificate = readCertificate13(body, [], host.limits.chainCertificates);
     if (!equalBytes(certificate.context, asked.context)) {
       throw TlsAlertError.local('illegal-parameter', 'a certificate for another request');
     }

@@ -1,11 +1,16 @@
 /** The peer's certificate as a handshake needs it: the key that signs, and what it may be used for. */
+import type { CertificateCompressor } from '../../crypto/certificate-compressor.ts';
 import type { PublicKey } from '../../crypto/provider.ts';
 import { parseCertificate } from '../../pki/certificate.ts';
 import { KeyUsage } from '../../pki/extensions.ts';
 import { PeerCertificate, type SessionBody } from '../../session/body.ts';
 import { DecodeError, TlsAlertError } from '../../util/errors.ts';
-import { type CompressedCertificate, writeCertificate13Body } from '../../wire/message/certificate.ts';
-import type { CertificateCompressor, Credential } from '../config.ts';
+import {
+  type CompressedCertificate,
+  readCompressedCertificate,
+  writeCertificate13Body,
+} from '../../wire/message/certificate.ts';
+import type { Credential } from '../config.ts';
 import type { Host } from '../host.ts';
 
 /**
@@ -54,6 +59,11 @@ export function keepChain(chain: readonly Uint8Array[]): PeerCertificate[] {
   return chain.map((der) => new PeerCertificate(der));
 }
 
+/** CertificateCompressionAlgorithms to offer: those that can be expanded here. */
+export function expandable(compressors: readonly CertificateCompressor[]): number[] {
+  return compressors.filter(({ decompress }) => decompress !== null).map(({ id }) => id);
+}
+
 /** CertificateCompressionAlgorithm chosen for sending: the first of ours that the peer takes. */
 export function chooseCompressor(
   compressors: readonly CertificateCompressor[],
@@ -80,8 +90,9 @@ export function compressCertificate(
   return { algorithm: compressor.id, uncompressedLength: body.length, compressed };
 }
 
-/** The body of the Certificate message inside a CompressedCertificate (RFC 8879, 4). */
-export function decompressCertificate(host: Host, message: CompressedCertificate): Uint8Array {
+/** The body of the Certificate message inside a CompressedCertificate (RFC 8879, 4). `body` is that one's. */
+export function expandCertificate(host: Host, body: Uint8Array): Uint8Array {
+  const message = readCompressedCertificate(body);
   const compressor = host.config.certificateCompressors.find(({ id }) => id === message.algorithm);
   if (compressor === undefined || compressor.decompress === null) {
     throw TlsAlertError.local('illegal-parameter', 'a certificate compression that was not offered');
@@ -90,9 +101,9 @@ export function decompressCertificate(host: Host, message: CompressedCertificate
   if (message.uncompressedLength === 0 || message.uncompressedLength > limit) {
     throw TlsAlertError.local('certificate-decompression', 'the expanded length is out of bounds');
   }
-  const body = compressor.decompress(message.compressed, message.uncompressedLength);
-  if (body === null || body.length !== message.uncompressedLength) {
+  const expanded = compressor.decompress(message.compressed, message.uncompressedLength);
+  if (expanded === null || expanded.length !== message.uncompressedLength) {
     throw TlsAlertError.local('certificate-decompression');
   }
-  return body;
+  return expanded;
 }

@@ -1,5 +1,5 @@
 import { TlsAlertError } from '../../util/errors.ts';
-import { readU16List8, writeU16List } from '../extension/lists.ts';
+import { readU16List8, writeU16List, writeU16List8 } from '../extension/lists.ts';
 import { Extensions, expectEmpty } from '../extensions.ts';
 import { ExtensionType, HandshakeType } from '../numbers.ts';
 import { Reader, readU16List, readU16s } from '../reader.ts';
@@ -76,12 +76,14 @@ export function writeCertificateRequest13(
   context: Uint8Array,
   signatureSchemes: readonly number[],
   authorities: readonly Uint8Array[],
+  compression: readonly number[],
 ): void {
   writer.u8(HandshakeType.certificate_request);
   const message = writer.open24();
   writer.vector8(context);
   const extensions = writer.open16();
   writeU16List(writer, ExtensionType.signature_algorithms, signatureSchemes);
+  if (compression.length > 0) writeU16List8(writer, ExtensionType.compress_certificate, compression);
   if (authorities.length > 0) {
     writer.u16(ExtensionType.certificate_authorities);
     const extension = writer.open16();
