@@ -1,6 +1,7 @@
 /** The client's certificate as a server has it judged: when it arrives, and when a session brings it back. */
 import type { PeerCertificate } from '../../session/body.ts';
 import type { SessionCore } from '../../session/core.ts';
+import { equalBytes } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
@@ -8,6 +9,7 @@ import type { Host } from '../host.ts';
 import type { VerifyCertificateAnswer } from '../jobs.ts';
 import { expandable, expandCertificate } from '../shared/certificates.ts';
 import type { State } from '../state.ts';
+import type { ServerSettings } from './start.ts';
 
 /** What came with a certificate in TLS 1.3. */
 interface Stapled {
@@ -55,6 +57,39 @@ export function verifyResumedClient(
   host.info.peerChain = chain.map((certificate) => certificate.der);
   if (chain.length === 0 || (body.verifyResult === 0 && !host.config.verifyOnResume)) return next();
   return ask(host, chain, NOTHING, true, next);
+}
+
+/**
+ * A session that cannot say by whose word its client was accepted, as none can that comes from plain DER: its
+ * certificate is judged before the session is taken, as if it had just arrived (DESIGN rule 6). One that is not
+ * found good costs the resumption and no more, since DER has the chain's first certificate alone.
+ */
+export function verifyUnboundClient(
+  host: Host<ServerConfig>,
+  settings: ServerSettings,
+  session: SessionCore,
+  accept: () => State,
+  refuse: () => State,
+): State {
+  const { bindings, peer, chain } = session.body('connection');
+  if (settings.clientCertificate === 'none' || bindings !== null || peer === null) return accept();
+  // An id context that is the trust itself was compared already.
+  if (equalBytes(settings.sessionIdContext, settings.trust)) return accept();
+  return host.wait<'verify-certificate'>(
+    {
+      kind: 'verify-certificate',
+      peer: 'client',
+      chain: (chain ?? [peer]).map((certificate) => certificate.der),
+      serverName: null,
+      ocspRequested: false,
+      ocspResponse: null,
+      sctList: null,
+      resumption: true,
+    },
+    // Let through is less than found good, which the session says it was.
+    (answer) => (answer.ok && answer.verifyResult === 0 ? accept() : refuse()),
+    refuse,
+  );
 }
 
 function ask(

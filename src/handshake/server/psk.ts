@@ -10,6 +10,7 @@ import { ExtensionType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { State } from '../state.ts';
+import { verifyUnboundClient } from './client-certificate.ts';
 import { chooseSuite } from './client-hello.ts';
 import type { Agreed13 } from './negotiate13.ts';
 import { whyNotResumable } from './resumable.ts';
@@ -78,15 +79,18 @@ export function choosePsk(host: Host<ServerConfig>, agreed: Agreed13, hasGroup: 
       }
       const candidate: Candidate = { index, ...found };
       host.holdGiven(candidate.session);
-      const refusal = whyNotResume(host, agreed.settings, agreed, candidate);
-      if (refusal !== null) {
+      const refuse = (why: ResumptionReason): State => {
         host.letGo(candidate.session);
         // A ticket that opened and is not used after all is as good as none.
         host.sendNoTicket = false;
-        reason = refusal;
+        reason = why;
         return tryNext(index + 1);
-      }
-      return acceptPsk(host, agreed, candidate, dhe, next, full);
+      };
+      const refusal = whyNotResume(host, agreed.settings, agreed, candidate);
+      if (refusal !== null) return refuse(refusal);
+      const accept = (): State => acceptPsk(host, agreed, candidate, dhe, next, full);
+      if (candidate.kind === 'external') return accept();
+      return verifyUnboundClient(host, agreed.settings, candidate.session, accept, () => refuse('unbound'));
     });
   };
   return tryNext(0);

@@ -9,7 +9,7 @@ import { ExtensionType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { State } from '../state.ts';
-import { verifyResumedClient } from './client-certificate.ts';
+import { verifyResumedClient, verifyUnboundClient } from './client-certificate.ts';
 import { whyNotResumable } from './resumable.ts';
 import type { Asked12 } from './tls12.ts';
 
@@ -131,7 +131,13 @@ function consider(
   };
   const verdict = judge(host, asked, session, how.byId);
   if (typeof verdict === 'string') return refuse(verdict);
-  return verifyResumedClient(host, session, () => next({ session, suite: verdict, ...how }));
+  return verifyUnboundClient(
+    host,
+    asked.settings,
+    session,
+    () => verifyResumedClient(host, session, () => next({ session, suite: verdict, ...how })),
+    () => refuse('unbound'),
+  );
 }
 
 /**
