@@ -73,6 +73,13 @@ export const layers = [
   },
   { room: 'net', node: true, what: 'connect, createServer, TLSSocket: the shape of node:tls' },
   { room: 'node-tls', node: true, what: 'the same caches and keyring for stock node:tls' },
+  {
+    room: 'metrics',
+    node: true,
+    importedBy: ['entry'],
+    packages: ['prom-client'],
+    what: 'what is counted, as metrics of prom-client',
+  },
   { room: 'openssl', what: 'the C names' },
   { room: 'cli', node: true, packages: ['commander'], what: 'the command line' },
   { room: 'entry', what: 'one file a public entry: package.json "exports" follows this folder' },
