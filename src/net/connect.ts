@@ -14,7 +14,7 @@ import { NamedGroup } from '../util/registries.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
 import { CodedTypeError, requireBoolean, requireFunction, requireNumber } from './node-errors.ts';
 import type { SecureContextLike, SecureContextOptions } from './secure-context.ts';
-import { requireContext } from './server-callbacks.ts';
+import { type AlpnCallback, requireContext, type SniCallback } from './server-callbacks.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
 import { type ClientPolicy, clientSetup } from './setup.ts';
 import { sharedContext } from './shared-contexts.ts';
@@ -64,6 +64,10 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
   readonly autoSelectFamily?: boolean | undefined;
   readonly autoSelectFamilyAttemptTimeout?: number | undefined;
   readonly blockList?: BlockList | undefined;
+  // Of servers; a client has no use for them.
+  readonly requestCert?: boolean | undefined;
+  readonly SNICallback?: SniCallback | undefined;
+  readonly ALPNCallback?: AlpnCallback | undefined;
   /** Diffie-Hellman over finite fields is not spoken: checked, and without effect. */
   readonly minDHSize?: number | undefined;
   /** Checked, and without effect: docs/node-tls.md says what to use. */

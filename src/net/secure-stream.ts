@@ -2,7 +2,12 @@
 import { X509Certificate } from 'node:crypto';
 import { type AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { CipherNameAndProtocol, EphemeralKeyInfo, PeerCertificate } from 'node:tls';
+import type {
+  CipherNameAndProtocol,
+  DetailedPeerCertificate,
+  EphemeralKeyInfo,
+  PeerCertificate,
+} from 'node:tls';
 import type { Connection } from '../connection/connection.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
 import { Field } from '../session/body.ts';
@@ -22,6 +27,15 @@ import {
 } from './node-errors.ts';
 import type { SocketSetup } from './setup.ts';
 
+const ADDRESSES = [
+  'remoteAddress',
+  'remotePort',
+  'remoteFamily',
+  'localAddress',
+  'localPort',
+  'localFamily',
+] as const;
+
 /**
  * `instanceof net.Socket` holds, as for node:tls: programs ask for it. The constructor is Duplex's alone, so
  * there is no handle, and none of net.Socket's own state: what its prototype reads of it is overridden here.
@@ -29,7 +43,23 @@ import type { SocketSetup } from './setup.ts';
 export abstract class SecureStream extends Duplex {
   static {
     Object.setPrototypeOf(SecureStream.prototype, Socket.prototype);
+    for (const name of ADDRESSES) {
+      Object.defineProperty(SecureStream.prototype, name, {
+        configurable: true,
+        get(this: SecureStream): string | number | undefined {
+          return this.#socket?.[name];
+        },
+      });
+    }
   }
+
+  // Of the net.Socket beneath, if there is one. Accessors, which as such could not be optional, as these are.
+  declare readonly remoteAddress: string | undefined;
+  declare readonly remotePort: number | undefined;
+  declare readonly remoteFamily: string | undefined;
+  declare readonly localAddress?: string;
+  declare readonly localPort?: number;
+  declare readonly localFamily?: string;
 
   /** @internal The engine beneath, for the C names and for tests. */
   abstract get engine(): Connection;
@@ -54,7 +84,7 @@ export abstract class SecureStream extends Duplex {
    * The latest session as bytes for `session` of a later connect(): an envelope, which keeps what the
    * session is bound to. In TLS 1.3 it comes after the handshake: wait for `session`.
    */
-  getSession(): Buffer | undefined {
+  getSession(): Buffer<ArrayBuffer> | undefined {
     const session = this.engine.session;
     if (session === null || !session.isResumable('getSession')) return undefined;
     return asBuffer(encodeEnvelope(session, 'getSession'));
@@ -85,7 +115,7 @@ export abstract class SecureStream extends Duplex {
   }
 
   /** The ticket of the latest session; undefined when it has none. */
-  getTLSTicket(): Buffer | undefined {
+  getTLSTicket(): Buffer<ArrayBuffer> | undefined {
     const ticket = this.engine.session?.field(Field.ticket, 'getTLSTicket');
     return ticket === undefined || ticket.length === 0 ? undefined : asBuffer(ticket);
   }
@@ -103,9 +133,10 @@ export abstract class SecureStream extends Duplex {
     return version === 0 ? null : versionName(version);
   }
 
-  getCipher(): CipherNameAndProtocol | undefined {
+  /** Undefined before a suite is agreed on, though the type, which is node:tls's, does not say so. */
+  getCipher(): CipherNameAndProtocol {
     const suite = cipherSuites.get(this.engine.info.cipherSuite);
-    if (suite === undefined) return undefined;
+    if (suite === undefined) return undefined as unknown as CipherNameAndProtocol;
     return { name: suite.opensslName, standardName: suite.name, version: versionName(suite.version) };
   }
 
@@ -116,6 +147,9 @@ export abstract class SecureStream extends Duplex {
     return GROUPS.get(group) ?? (group === 0 ? {} : { type: 'KEM', name: groupName(group) });
   }
 
+  getPeerCertificate(detailed: true): DetailedPeerCertificate;
+  getPeerCertificate(detailed?: false): PeerCertificate;
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
   getPeerCertificate(detailed = false): PeerCertificate {
     return legacyCertificate(this.engine.info.peerChain, detailed);
   }
@@ -134,18 +168,18 @@ export abstract class SecureStream extends Duplex {
     return legacyCertificate(this.setup.context.credentials[0]?.chain ?? [], false);
   }
 
-  getFinished(): Buffer | undefined {
+  getFinished(): Buffer<ArrayBuffer> | undefined {
     const { finished } = this.engine.info;
     return finished === null ? undefined : Buffer.from(finished);
   }
 
-  getPeerFinished(): Buffer | undefined {
+  getPeerFinished(): Buffer<ArrayBuffer> | undefined {
     const { peerFinished } = this.engine.info;
     return peerFinished === null ? undefined : Buffer.from(peerFinished);
   }
 
   /** RFC 5705; RFC 8446, 7.5. `length` in bytes. @throws {UsageError} before the handshake is complete. */
-  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer<ArrayBuffer> {
     requireInteger(length, 'length', 1, 0xffff_ffff);
     requireString(label, 'label');
     if (context !== undefined) requireBytes(context, 'context');
@@ -196,30 +230,6 @@ export abstract class SecureStream extends Duplex {
     return this.writable ? 'writeOnly' : 'closed';
   }
 
-  get remoteAddress(): string | undefined {
-    return this.#socket?.remoteAddress;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#socket?.remotePort;
-  }
-
-  get remoteFamily(): string | undefined {
-    return this.#socket?.remoteFamily;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#socket?.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#socket?.localPort;
-  }
-
-  get localFamily(): string | undefined {
-    return this.#socket?.localFamily;
-  }
-
   address(): AddressInfo | object {
     return this.#socket?.address() ?? {};
   }
@@ -250,9 +260,9 @@ export abstract class SecureStream extends Duplex {
   }
 
   /** The addresses that were tried, as `address:port`, where net.connect tries several. */
-  get autoSelectFamilyAttemptedAddresses(): string[] | undefined {
-    return (this.#socket as { autoSelectFamilyAttemptedAddresses?: string[] } | null)
-      ?.autoSelectFamilyAttemptedAddresses;
+  get autoSelectFamilyAttemptedAddresses(): string[] {
+    const socket = this.#socket as { autoSelectFamilyAttemptedAddresses?: string[] } | null;
+    return socket?.autoSelectFamilyAttemptedAddresses ?? [];
   }
 
   /** IP_TOS, where this Node has it. */
@@ -309,6 +319,6 @@ const SIGALGS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The same bytes as a Buffer. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+export function asBuffer(bytes: Uint8Array): Buffer<ArrayBuffer> {
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
 }

@@ -281,8 +281,8 @@ export class Server extends NetServer implements SocketListener {
   }
 
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. **Secret.** */
-  getTicketKeys(): Buffer {
-    return Buffer.from(this.#context.tickets.shareKeys());
+  getTicketKeys(): Buffer<ArrayBuffer> {
+    return Buffer.from(this.#context.tickets.shareKeys() as Uint8Array<ArrayBuffer>);
   }
 
   /** Tickets of the keys before open until they expire. */

@@ -59,7 +59,7 @@ export type CheckServerIdentity = (hostname: string, certificate: NodePeerCertif
 export interface ClientPolicy {
   readonly rejectUnauthorized?: boolean | undefined;
   readonly checkServerIdentity?: CheckServerIdentity | undefined;
-  readonly ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
+  readonly ALPNProtocols?: readonly (string | Uint8Array)[] | NodeJS.ArrayBufferView | undefined;
   readonly requestOCSP?: boolean | undefined;
   /** A pre-shared key to offer, in TLS 1.3. */
   readonly pskCallback?: ClientPskCallback | undefined;
@@ -204,7 +204,7 @@ function isIssuedByOne({ chain }: Credential, authorities: readonly Uint8Array[]
 export interface ServerPolicy {
   readonly requestCert?: boolean | undefined;
   readonly rejectUnauthorized?: boolean | undefined;
-  readonly ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
+  readonly ALPNProtocols?: readonly (string | Uint8Array)[] | NodeJS.ArrayBufferView | undefined;
   readonly ALPNCallback?: AlpnCallback | undefined;
   readonly SNICallback?: SniCallback | undefined;
   /** The key of an identity, in TLS 1.3. */

@@ -32,6 +32,9 @@ import { rememberTicket } from './used-tickets.ts';
 /** Output of so many bytes is put in memory that is used again. */
 const LEND_AT = 8192;
 
+/** A text at run time; see TLSSocket.authorizationError. */
+export type AuthorizationError = string & Error;
+
 /** Who is told of a server's socket. */
 export interface SocketListener {
   secure(socket: TLSSocket): void;
@@ -158,10 +161,15 @@ const JOB = 2;
 
 export class TLSSocket extends SecureStream implements SocketOwner {
   readonly encrypted: true = true;
+  /** Of setTimeout(), in milliseconds; 0 for never again, undefined for never asked. */
+  declare readonly timeout?: number;
   /** Whether the peer proved who it is to somebody who is trusted here. */
   authorized = false;
-  /** Node's code for why not; null when it is, or when nobody asked. */
-  authorizationError: string | null = null;
+  /**
+   * Node's code for why not, as text; null when it is, or when nobody asked. `@types/node` calls it an Error: the
+   * type is both, so that it goes where either is expected.
+   */
+  authorizationError: AuthorizationError = null as unknown as AuthorizationError;
   /** The application protocol agreed on; false for none, null before the handshake is complete. */
   alpnProtocol: string | false | null = null;
   /** The name that the client asked for; false for none, null before it is known. */
@@ -266,6 +274,12 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     broken = (socket, error) => socket.#fail(error);
     flush = (socket) => socket.#flush();
     late = (socket) => socket.#onLate();
+    Object.defineProperty(TLSSocket.prototype, 'timeout', {
+      configurable: true,
+      get(this: TLSSocket): number | undefined {
+        return this.#idleMs;
+      },
+    });
     inspectAs(TLSSocket, (socket) => {
       const role = socket.#isServer ? 'server' : 'client';
       return `TLSSocket { ${role}, ${socket.getProtocol() ?? socket.#connection.stateName} }`;
@@ -489,7 +503,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       const present = info.peerChain.length > 0;
       this.authorized = info.verifyResult === 0 && (present || info.externalPsk);
       if (!this.authorized) {
-        this.authorizationError = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);
+        const code = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);
+        this.authorizationError = code as AuthorizationError;
       }
     }
     if (this.#write !== null) this.#send(this.#write);
@@ -842,10 +857,6 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   get bytesWritten(): number {
     return this.#bytesWritten;
-  }
-
-  get timeout(): number | undefined {
-    return this.#idleMs;
   }
 
   /** `timeout` after so many milliseconds without a byte either way; 0 for never. */
