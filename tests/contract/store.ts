@@ -250,7 +250,8 @@ export function storeContract(
       for await (const { key } of store) if (key.startsWith('put-')) kept++;
       expect(kept).toBeGreaterThan(0);
       expect(kept).toBeLessThan(1000);
-      for (let i = 0; i < 20; i++) expect(await store.add(`added-${i}`, value, until)).toBe(false);
+      for (let i = 0; i < 20; i++)
+        expect(await tried(() => store.add(`added-${i}`, value, until))).toBe(false);
       // And when all that there is was added, no more is: none of it makes way.
       let added = 20;
       while (added < 1200 && (await tried(() => store.add(`added-${added}`, value, until)))) added++;
