@@ -9,7 +9,9 @@ import type {
   PeerCertificate,
 } from 'node:tls';
 import type { Connection } from '../connection/connection.ts';
+import type { Credential } from '../handshake/config.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
+import { chooseScheme } from '../handshake/shared/signatures.ts';
 import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
@@ -25,6 +27,7 @@ import {
   requireObject,
   requireString,
 } from './node-errors.ts';
+import type { SecureContext } from './secure-context.ts';
 import type { SocketSetup } from './setup.ts';
 
 const ADDRESSES = [
@@ -67,6 +70,10 @@ export abstract class SecureStream extends Duplex {
   abstract get transport(): Duplex;
   /** @internal */
   abstract get setup(): SocketSetup;
+  /** @internal By setKeyCert(). */
+  abstract ownContext: SecureContext | null;
+  /** @internal By SNICallback. */
+  abstract chosenContext: SecureContext | null;
   /** @internal */
   abstract get isServer(): boolean;
   /** @internal Whether the handshake was completed. */
@@ -151,7 +158,7 @@ export abstract class SecureStream extends Duplex {
   getPeerCertificate(detailed?: false): PeerCertificate;
   getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
   getPeerCertificate(detailed = false): PeerCertificate {
-    return legacyCertificate(this.engine.info.peerChain, detailed);
+    return legacyCertificate(this.engine.info.peerChain, detailed ? this.#context.anchors : null);
   }
 
   getPeerX509Certificate(): X509Certificate | undefined {
@@ -159,13 +166,26 @@ export abstract class SecureStream extends Duplex {
     return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
 
+  get #context(): SecureContext {
+    return this.chosenContext ?? this.setup.context;
+  }
+
+  /** The certificate that this end showed, or would show. */
+  get #shown(): Credential | undefined {
+    const { credentials } = this.ownContext ?? this.#context;
+    const { signatureScheme, version } = this.engine.info;
+    return (
+      credentials.find((each) => chooseScheme(each, [signatureScheme], version) !== null) ?? credentials[0]
+    );
+  }
+
   getX509Certificate(): X509Certificate | undefined {
-    const leaf = this.setup.context.credentials[0]?.chain[0];
+    const leaf = this.#shown?.chain[0];
     return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
 
   getCertificate(): PeerCertificate | object | null {
-    return legacyCertificate(this.setup.context.credentials[0]?.chain ?? [], false);
+    return legacyCertificate(this.#shown?.chain ?? [], null);
   }
 
   getFinished(): Buffer<ArrayBuffer> | undefined {

@@ -156,12 +156,12 @@ function verifyServer(
 ): VerifyCertificateAnswer {
   const answer = checkCertificate(job, policy);
   if (!answer.ok) {
-    if (!job.resumption) owner.refusal = explainRefusal(answer.cause as Error, job);
+    if (!job.resumption) owner.refusal = explainRefusal(answer.cause as Error, job, policy);
     return answer;
   }
   if (checkServerIdentity === undefined || answer.verifyResult !== 0 || job.serverName === null)
     return answer;
-  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, true));
+  const refusal = checkServerIdentity(job.serverName, legacyCertificate(job.chain, policy.anchors));
   if (refusal === undefined) return answer;
   if (!policy.reject) return { ok: true, verifyResult: X509_V_ERR_HOSTNAME_MISMATCH };
   if (!job.resumption) owner.refusal = refusal;
@@ -175,9 +175,13 @@ function verifyServer(
 }
 
 /** A name that does not fit is told of as node:tls does: with the host, the certificate and all its names. */
-function explainRefusal(cause: Error & { readonly code?: string }, job: VerifyCertificateJob): Error {
+function explainRefusal(
+  cause: Error & { readonly code?: string },
+  job: VerifyCertificateJob,
+  policy: CertificatePolicy,
+): Error {
   if (cause.code !== 'ERR_TLS_CERT_ALTNAME_INVALID' || job.serverName === null) return cause;
-  return defaultIdentityCheck(job.serverName, legacyCertificate(job.chain, true)) ?? cause;
+  return defaultIdentityCheck(job.serverName, legacyCertificate(job.chain, policy.anchors)) ?? cause;
 }
 
 /** The first whose issuer the server names, or else the first; of those that can sign what the server takes. */
