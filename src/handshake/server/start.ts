@@ -26,6 +26,8 @@ export interface ServerSettings {
 }
 
 export function startServer(host: Host<ServerConfig>): State {
+  // A client's ChangeCipherSpec stands in front of its second hello, which here may be the first (RFC 8446, D.4).
+  if (host.config.cookies !== null) host.reader.ignoreChangeCipherSpec = true;
   return new ExpectClientHello(host);
 }
 
