@@ -74,6 +74,12 @@ export const layers = [
   { room: 'net', node: true, what: 'connect, createServer, TLSSocket: the shape of node:tls' },
   { room: 'node-tls', node: true, what: 'the same caches and keyring for stock node:tls' },
   {
+    room: 'http',
+    node: true,
+    importedBy: ['entry'],
+    what: 'early data under HTTP: marks, status 425, Early-Data',
+  },
+  {
     room: 'metrics',
     node: true,
     importedBy: ['entry'],

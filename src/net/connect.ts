@@ -38,6 +38,13 @@ export interface ConnectOptions extends SecureContextOptions, ClientPolicy {
    * all connections that may resume each other's. `session` goes before it.
    */
   readonly sessionCache?: ClientSessions | undefined;
+  /**
+   * What is written before the handshake is complete goes out as early data, as far as the session allows it
+   * (RFC 8446, 2.3). Anybody on the way can send it again: only for what is safe to do twice. What the server
+   * refuses goes out again behind the handshake by itself, if the protocol is still the one that it was
+   * written for.
+   */
+  readonly earlyData?: boolean | undefined;
   /** Offer a TLS 1.3 session again that was offered before: observers can then link the two (RFC 8446, C.4). */
   readonly reuseTickets?: boolean | undefined;
   readonly allowHalfOpen?: boolean | undefined;
@@ -111,6 +118,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     port,
     session,
     ticketReuse: options.reuseTickets ?? false,
+    earlyData: options.earlyData ?? false,
     keyLog: hasKeyLogFile(),
     keyShareCount: options.keyShareCount ?? defaultKeyShares(setup.config.groups),
   };

@@ -195,6 +195,11 @@ export class Server extends NetServer implements SocketListener {
   }
 
   /** @internal */
+  early(socket: TLSSocket): boolean {
+    return this.emit('earlyConnection', socket);
+  }
+
+  /** @internal */
   settled(socket: TLSSocket): void {
     this.#watch?.end(socket);
   }

@@ -290,6 +290,8 @@ export function serverSetup(
     bindServerName: policy.bindServerName ?? true,
     bindAlpn: policy.bindAlpn ?? false,
     maxEarlyData: policy.maxEarlyData ?? 0,
+    // What tickets promise is taken, and what those of before may have promised.
+    receiveMaxEarlyData: Math.max(16_384, policy.maxEarlyData ?? 0),
     replayGuard: replayGuard !== null,
     externalPsk: pskCallback !== undefined,
     selectByJob:

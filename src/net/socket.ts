@@ -9,6 +9,7 @@ import { reportCompleted, reportFailed } from '../connection/report.ts';
 import { whyNotOffer } from '../handshake/client/offer.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import type { ConnectionEvent } from '../handshake/events.ts';
+import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import type { ResumptionReason } from '../session/resumption-reason.ts';
@@ -16,6 +17,7 @@ import { latin1 } from '../util/bytes.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
 import { nodeDiagnostics } from './diagnostics.ts';
+import { EarlyOutput } from './early-output.ts';
 import { writeKeyLog } from './key-log-file.ts';
 import { invalidArgType, outOfRange, requireFunction, requireInteger, requireString } from './node-errors.ts';
 import { FLUSH_BYTES, giveBuffer, takeBuffer } from './output-pool.ts';
@@ -38,6 +40,8 @@ export type AuthorizationError = string & Error;
 /** Who is told of a server's socket. */
 export interface SocketListener {
   secure(socket: TLSSocket): void;
+  /** Its early data is taken: whether somebody wants to read it in the stream, and to answer it at once. */
+  early(socket: TLSSocket): boolean;
   /** Its handshake is over, in whatever way. */
   settled(socket: TLSSocket): void;
   /** It failed before it was secure. */
@@ -219,6 +223,13 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #kept: SessionCore[] | null = null;
   /** What is being read, for the length of that. */
   #input: Uint8Array | null = null;
+  /** Server: early bytes are part of the stream, as its first; and it may be written to. */
+  #handedOver = false;
+  #earlyBytes = 0;
+  /** Server: early bytes that nobody wanted in the stream. */
+  #earlyKept: Uint8Array[] = [];
+  /** Client: what went out early. */
+  #earlyOutput: EarlyOutput | null = null;
   #bytesRead = 0;
   #bytesWritten = 0;
 
@@ -331,8 +342,12 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       const noSessionReason = reason ?? config.noSessionReason;
       this.#connection = new Connection({ ...config, keyLog, session, noSessionReason });
     }
+    if (config.earlyData && session !== null) {
+      this.#earlyOutput = new EarlyOutput(session.field(Field.alpn, 'connect'));
+    }
     this.#begin();
     this.#work();
+    this.#sendEarly();
     this.#settleOffer(false);
   }
 
@@ -379,7 +394,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #onDrain(): void {
     this.#blocked = false;
-    if (this.#write !== null && this.#secure) {
+    if (this.#write !== null && this.#maySend) {
       this.#send(this.#write);
       return;
     }
@@ -440,6 +455,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
         this.#onKeyLog(event.line);
         return;
       case 'early-data':
+        if (this.#isServer) this.#handedOver = event.accepted && this.#handOver();
+        else this.#earlyOutput?.decided(event.accepted);
         this.emit('earlyDataStatus', event.accepted, event.reason);
         return;
       case 'warning':
@@ -457,8 +474,25 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #onPlaintext(data: Uint8Array, early: boolean): void {
     this.#bytesRead += data.length;
     // Whoever recorded early data can send it again: it never joins the rest unseen.
-    if (early) this.emit('earlyData', asBuffer(data));
+    if (early) this.#onEarly(data);
     else if (!this.push(data)) this.#stop(CONSUMER, true);
+  }
+
+  #onEarly(data: Uint8Array): void {
+    this.#earlyBytes += data.length;
+    if (this.#handedOver) {
+      // There is no more of it than the ticket promised: nobody needs to be stopped.
+      this.push(data);
+      return;
+    }
+    this.#earlyKept.push(data);
+    this.emit('earlyData', asBuffer(data));
+  }
+
+  /** Whoever takes the socket now reads early bytes, and may answer before the handshake is complete. */
+  #handOver(): boolean {
+    this.#describe();
+    return this.#parts.listener?.early(this) ?? false;
   }
 
   #onSession(session: SessionCore): void {
@@ -495,6 +529,33 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.#secure = true;
     this.#handshakeOver();
     this.#settleOffer(true);
+    const { setup } = this.#parts;
+    this.#describe();
+    const { info } = this.#connection;
+    if (!this.#resend()) return;
+    if (this.#write !== null) this.#send(this.#write);
+    if (this.destroyed) return;
+    const role = this.#isServer ? 'server' : 'client';
+    reportCompleted(info, role, setup.context.sessions, nodeDiagnostics, this.#beganMs);
+    if (this.#isServer) {
+      if (!this.#handedOver) this.#parts.listener?.secure(this);
+    } else {
+      if (this.listenerCount('OCSPResponse') > 0) {
+        this.emit('OCSPResponse', info.ocspResponse === null ? null : asBuffer(info.ocspResponse));
+      }
+      this.emit('secureConnect');
+    }
+    // After what it means, as in node:tls, where the library itself listens first.
+    this.emit('secure');
+    const finishing = this.#finishing;
+    if (finishing !== null) {
+      this.#finishing = null;
+      this.#finish(finishing);
+    }
+  }
+
+  /** What was agreed on, for the application to see. */
+  #describe(): void {
     const { info } = this.#connection;
     const { setup } = this.#parts;
     this.alpnProtocol = info.alpn === null ? false : latin1(info.alpn);
@@ -507,23 +568,21 @@ export class TLSSocket extends SecureStream implements SocketOwner {
         this.authorizationError = code as AuthorizationError;
       }
     }
-    if (this.#write !== null) this.#send(this.#write);
-    if (this.destroyed) return;
-    const role = this.#isServer ? 'server' : 'client';
-    reportCompleted(info, role, setup.context.sessions, nodeDiagnostics, this.#beganMs);
-    if (this.#isServer) this.#parts.listener?.secure(this);
-    else {
-      if (this.listenerCount('OCSPResponse') > 0) {
-        this.emit('OCSPResponse', info.ocspResponse === null ? null : asBuffer(info.ocspResponse));
+  }
+
+  /** Early data that was refused goes out first. False: it may not, and that was the end. */
+  #resend(): boolean {
+    const early = this.#earlyOutput;
+    if (early === null) return true;
+    try {
+      for (const chunk of early.takeRefused(this.#connection.info.alpn)) {
+        this.#connection.write(chunk);
+        chunk.fill(0);
       }
-      this.emit('secureConnect');
-    }
-    // After what it means, as in node:tls, where the library itself listens first.
-    this.emit('secure');
-    const finishing = this.#finishing;
-    if (finishing !== null) {
-      this.#finishing = null;
-      this.#finish(finishing);
+      return true;
+    } catch (error) {
+      this.#fail(error as Error);
+      return false;
     }
   }
 
@@ -560,7 +619,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     // Its alert goes out first.
     this.#flush();
     this.#failure ??= error;
-    if (!this.#isServer || this.#secure || this.#parts.listener === null) {
+    if (!this.#isServer || this.#secure || this.#handedOver || this.#parts.listener === null) {
       this.destroy(error);
       return;
     }
@@ -692,7 +751,36 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
   #put(chunks: readonly Uint8Array[], done: Callback): void {
     this.#write = { chunks, done, index: 0, offset: 0 };
-    if (this.#secure) this.#send(this.#write);
+    if (this.#maySend) this.#send(this.#write);
+    else this.#sendEarly();
+  }
+
+  /** A server may answer early data before it knows that the client is there. */
+  get #maySend(): boolean {
+    return this.#secure || (this.#handedOver && this.#connection.canWrite);
+  }
+
+  /** Client: of a write that waits for the handshake, what may go out as early data. */
+  #sendEarly(): void {
+    const write = this.#write;
+    const early = this.#earlyOutput;
+    if (write === null || early === null || this.#secure || !this.#begun) return;
+    let sent = 0;
+    while (write.index < write.chunks.length) {
+      const chunk = write.chunks[write.index] as Uint8Array;
+      const count = early.write(this.#connection, chunk.subarray(write.offset));
+      sent += count;
+      write.offset += count;
+      if (write.offset < chunk.length) break;
+      write.index++;
+      write.offset = 0;
+    }
+    if (sent === 0) return;
+    this.#bytesWritten += sent;
+    this.#flush();
+    if (this.#write !== write || write.index < write.chunks.length) return;
+    this.#write = null;
+    write.done();
   }
 
   override _final(done: Callback): void {
@@ -709,6 +797,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.#idleTimer = null;
     this.#settleOffer(true);
     this.#connection.destroy();
+    this.#earlyOutput?.destroy();
     const waiting = this.#waiting ?? this.#write?.done ?? this.#finishing;
     this.#waiting = null;
     this.#write = null;
@@ -827,6 +916,25 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   resetAndDestroy(): this {
     if (this.#transport instanceof Socket && !this.#transport.destroyed) this.#transport.resetAndDestroy();
     return this.destroy();
+  }
+
+  /**
+   * Server: how many of the first bytes of the stream came as early data, so far; without a listener of
+   * `earlyConnection` none, and `earlyData` has them. Client: bytes that went out as early data.
+   */
+  get earlyBytes(): number {
+    if (this.#isServer) return this.#handedOver ? this.#earlyBytes : 0;
+    return this.#earlyOutput?.bytes ?? 0;
+  }
+
+  /** Server: early data that nobody wanted in the stream, apart from it: it may have been sent before. */
+  get earlyData(): Buffer {
+    return Buffer.concat(this.#earlyKept);
+  }
+
+  /** Whether the handshake is complete. A server that answers early data may be written to before. */
+  get handshakeComplete(): boolean {
+    return this.#secure;
   }
 
   /** TLS 1.3: new keys for what this end sends, and with `requestPeer` for what it receives. */
