@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fleet, fleetStack } from './fleet.ts';
 import { handshake, handshakeStack } from './handshake.ts';
 import { type Benchmark, type Report, render } from './harness.ts';
 import { STACK_VARIABLE, serveStack } from './stack-process.ts';
@@ -20,6 +21,10 @@ const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark>
   stream: {
     about: 'bulk and echo beside node:tls',
     load: async () => stream,
+  },
+  fleet: {
+    about: 'what stores between servers cost, and stock node:tls with and without them',
+    load: async () => fleet,
   },
   crypto: {
     about: 'the node provider beside node:crypto',
@@ -51,10 +56,18 @@ ${Object.entries(benchmarks)
 async function main(): Promise<number> {
   const stack = process.env[STACK_VARIABLE];
   if (stack !== undefined) {
-    const [benchmark, name = ''] = stack.split('/');
-    await (benchmark === 'stream'
-      ? serveStack(await streamStack(name))
-      : serveStack(await handshakeStack(name)));
+    const at = stack.indexOf('/');
+    const name = stack.slice(at + 1);
+    switch (stack.slice(0, at)) {
+      case 'stream':
+        await serveStack(await streamStack(name));
+        break;
+      case 'fleet':
+        await serveStack(await fleetStack(name));
+        break;
+      default:
+        await serveStack(await handshakeStack(name));
+    }
     return 0;
   }
 
