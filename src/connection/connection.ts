@@ -19,6 +19,7 @@ import { copyBytes, plainBytes } from '../util/bytes.ts';
 import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { Alert, ProtocolVersion } from '../util/registries.ts';
 import { AlertLevel, ContentType } from '../wire/numbers.ts';
+import { type ChannelBindingType, endPointBinding, exporterBinding } from './channel-binding.ts';
 
 export class Connection {
   readonly #host: Host;
@@ -289,6 +290,30 @@ export class Connection {
     const exporter = this.#host.earlyExporter;
     if (exporter === null) throw new UsageError('ERR_TLS_NO_EXPORTER', 'there is no early data');
     return exporter(label, context, length);
+  }
+
+  /**
+   * Channel binding of the given type. Null where there is none: of type `tls-server-end-point` for a certificate that
+   * has none (RFC 5929, 4.1), without a certificate, and at a server that resumed, which no longer knows the one that
+   * it showed; `tls-exporter` is there for all of these.
+   * @throws {UsageError} before the handshake is complete; for `tls-exporter` also in TLS 1.2 without the extended
+   * master secret, where it would bind to nothing (RFC 9266, 3).
+   */
+  channelBinding(type: ChannelBindingType): Uint8Array | null {
+    const { info, config, provider } = this.#host;
+    if (!this.#handshakeDone) throw new UsageError('ERR_TLS_NO_EXPORTER', 'the handshake is not complete');
+    switch (type) {
+      case 'tls-exporter':
+        return exporterBinding((label, context, length) => this.exportKeyingMaterial(label, context, length));
+      case 'tls-server-end-point': {
+        const certificate = config.role === 'client' ? info.peerChain[0] : info.ownCertificate;
+        return certificate === undefined || certificate === null
+          ? null
+          : endPointBinding(provider, certificate);
+      }
+      default:
+        throw new UsageError('ERR_TLS_CHANNEL_BINDING', `no channel binding: ${String(type)}`);
+    }
   }
 
   /** Wipes keys and gives back the session. Jobs that are still out are forgotten. */

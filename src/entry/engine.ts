@@ -1,4 +1,5 @@
 /** The sans-IO engine: bytes in, bytes out, events. No `node:` import; the provider is given. */
+export type { ChannelBindingType } from '../connection/channel-binding.ts';
 export { Connection } from '../connection/connection.ts';
 export { clientConfig, DEFAULT_SIGNATURE_SCHEMES, serverConfig } from '../connection/defaults.ts';
 export type { CertificateCompressor } from '../crypto/certificate-compressor.ts';

@@ -23,6 +23,7 @@ export type { SessionStore, StoreEntry, WitnessedAdd } from '../cache/store.ts';
 export { StoreSource, type StoreSourceOptions } from '../cache/store-source.ts';
 export { StoredClientSessions, type StoredClientSessionsOptions } from '../cache/stored-client-sessions.ts';
 export { CertificateRefusedError } from '../connection/certificate-check.ts';
+export type { ChannelBindingType } from '../connection/channel-binding.ts';
 export type { OnTicket, ShownTicket, TicketDecision } from '../connection/ticket-policy.ts';
 export type {
   CacheMessage,

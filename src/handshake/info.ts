@@ -17,6 +17,8 @@ export class ConnectionInfo {
   alpn: Uint8Array | null = null;
   /** The peer's chain as sent, leaf first; of the resumed session when it was resumed. Copies. */
   peerChain: readonly Uint8Array[] = [];
+  /** The leaf that this end showed in this connection; null when it showed none, as where it resumed. */
+  ownCertificate: Uint8Array | null = null;
   /** SignatureScheme of the peer's CertificateVerify or ServerKeyExchange; 0 when resumed. */
   peerSignatureScheme = 0;
   /** SignatureScheme that this end signed with; 0 when it did not. */

@@ -1,4 +1,5 @@
 /** What a secure connection says of itself, by the names of tls.TLSSocket and net.Socket. */
+
 import { X509Certificate } from 'node:crypto';
 import { type AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -8,6 +9,7 @@ import type {
   EphemeralKeyInfo,
   PeerCertificate,
 } from 'node:tls';
+import type { ChannelBindingType } from '../connection/channel-binding.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Credential } from '../handshake/config.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
@@ -207,6 +209,17 @@ export abstract class SecureStream extends Duplex {
       throw new UsageError('ERR_TLS_INVALID_STATE', 'TLS socket connection must be securely established');
     }
     return asBuffer(this.engine.exportKeyingMaterial(label, context ?? null, length));
+  }
+
+  /**
+   * Channel binding for an authentication above TLS, as SCRAM-SHA-256-PLUS: `tls-exporter` (RFC 9266) or
+   * `tls-server-end-point` (RFC 5929). Null where the type has none here, as the second at a server that resumed.
+   * @throws {UsageError} before the handshake is complete; for `tls-exporter` also in TLS 1.2 without the extended
+   * master secret.
+   */
+  getChannelBinding(type: ChannelBindingType): Buffer | null {
+    const binding = this.engine.channelBinding(type);
+    return binding === null ? null : asBuffer(binding);
   }
 
   /** Not in TLS 1.3, and not here in TLS 1.2: it is refused, as a peer's is. */

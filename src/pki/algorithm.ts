@@ -249,6 +249,33 @@ export function readSignatureAlgorithm(der: Uint8Array): SignatureAlgorithm | st
   return result;
 }
 
+/** Signatures by MD5 or SHA-1, which RFC 5929 has SHA-256 stand in for. */
+const REPLACED: ReadonlySet<string> = new Set(
+  [
+    '1.2.840.113549.1.1.4',
+    '1.2.840.113549.1.1.5',
+    '1.3.14.3.2.29',
+    '1.2.840.10045.4.1',
+    '1.2.840.10040.4.3',
+  ].map(oidFromText),
+);
+
+/**
+ * The hash that tls-server-end-point takes of a certificate with this signatureAlgorithm (RFC 5929, 4.1). Null where
+ * that is not defined: for EdDSA, and for what is not known here.
+ */
+export function endPointHash(der: Uint8Array): 'sha256' | 'sha384' | 'sha512' | null {
+  const known = readSignatureAlgorithm(der);
+  if (typeof known !== 'string') return known.hash === 'intrinsic' ? null : known.hash;
+  try {
+    const oid = oidKey(new DerReader(der).readSequence().readOid());
+    return REPLACED.has(oid) ? 'sha256' : null;
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
+}
+
 function decodeSignatureAlgorithm(der: Uint8Array): SignatureAlgorithm | string {
   try {
     const outer = new DerReader(der);

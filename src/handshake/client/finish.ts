@@ -124,6 +124,7 @@ export function sendClientCertificate(
       ? null
       : compressCertificate(host, compressor, request.context, credential, ocsp, sct);
   scratch.reset();
+  host.info.ownCertificate = credential?.chain[0] ?? null;
   if (compressed !== null) writeCompressedCertificate(scratch, compressed);
   else writeCertificate13(scratch, request.context, credential?.chain ?? [], ocsp, sct);
   send();

@@ -41,6 +41,7 @@ export function answerServer(
       const scheme = credential === null ? null : schemeFor(credential, request);
       const { scratch } = host;
       scratch.reset();
+      host.info.ownCertificate = credential?.chain[0] ?? null;
       writeCertificate12(scratch, credential?.chain ?? []);
       host.send(scratch.view());
       hello.transcript.update(scratch.view());

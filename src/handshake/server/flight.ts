@@ -174,6 +174,7 @@ function sendCertificate(host: Host<ServerConfig>, flight: Flight13): State {
   const ocsp = request.wantsOcsp ? (credential.ocspResponse ?? null) : null;
   const sct = request.wantsSct ? (credential.sctList ?? null) : null;
   const compressor = chooseCompressor(config.certificateCompressors, request.compression);
+  host.info.ownCertificate = credential.chain[0] ?? null;
   const context = new Uint8Array(0);
   const compressed =
     compressor === null ? null : compressCertificate(host, compressor, context, credential, ocsp, sct);

@@ -37,6 +37,7 @@ export function sendFlight12(host: Host<ServerConfig>, chosen: Chosen12): State 
     host.send(scratch.view());
     hello.transcript.update(scratch.view());
   };
+  host.info.ownCertificate = credential.chain[0] ?? null;
   scratch.reset();
   writeCertificate12(scratch, credential.chain);
   send();
