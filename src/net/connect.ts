@@ -186,7 +186,9 @@ const PASSED_ON = [
 const READ_BUFFER: Uint8Array | null = process.platform === 'win32' ? null : new Uint8Array(65_536);
 
 function openSocket(options: ConnectOptions): Socket {
-  const { path, host, port } = options;
+  const { host, port } = options;
+  // node:http's agents say null for none.
+  const path = options.path ?? undefined;
   if (path === undefined && port === undefined) {
     throw new CodedTypeError(
       'ERR_MISSING_ARGS',

@@ -623,6 +623,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       this.destroy(error);
       return;
     }
+    // Whoever is told may destroy it with that error, as node:https and fastify do: then it is told already.
+    this.on('error', ignore);
     this.#parts.listener?.failed(this, error);
     this.destroy();
   }
