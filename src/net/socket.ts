@@ -261,6 +261,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.#connection = new Connection(parts.config);
     (transport as Transport)[kTls] = this;
     if (!parts.readsDirectly) transport.on('data', onData);
+    // Whoever spoke on it before (STARTTLS) may have paused it.
+    if (transport.isPaused()) transport.resume();
     transport.on('end', onEnd);
     transport.on('close', onClose);
     transport.on('error', onError);

@@ -4,7 +4,7 @@
  * stopped by its own process id.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -20,16 +20,26 @@ const packages = {
   nginx: 'nginx-light',
   'bssl-tool': 'android-boringssl',
   'redis-server': 'redis-server',
+  postgres: 'postgresql',
+  initdb: 'postgresql',
+  chromium: 'chromium',
+  certutil: 'libnss3-tools',
 } as const;
 export type PeerName = keyof typeof packages;
 
 /** True where a missing peer is a failure and not a skip. */
 export const requirePeers: boolean = process.env['TLSESSION_REQUIRE_PEERS'] === '1';
 
+/** Debian keeps servers in sbin, which an ordinary user's PATH leaves out, and PostgreSQL in a folder a version. */
+function elsewhere(): string[] {
+  const postgresql = '/usr/lib/postgresql';
+  const versions = existsSync(postgresql) ? readdirSync(postgresql) : [];
+  return ['/usr/sbin', '/usr/local/sbin', ...versions.map((version) => join(postgresql, version, 'bin'))];
+}
+
 /** The program's path, or null when it is not on this machine. */
 export function findPeer(name: PeerName): string | null {
-  // Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']) {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), ...elsewhere()]) {
     if (!folder) continue;
     const path = join(folder, name);
     try {
@@ -109,6 +119,8 @@ export class RunningPeer implements AsyncDisposable {
     this.#child = spawn(path, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
+      ...(options.gid === undefined ? {} : { gid: options.gid }),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     running.add(this.#child);
@@ -234,6 +246,9 @@ export class RunningPeer implements AsyncDisposable {
 
 export interface SpawnPeerOptions {
   readonly cwd?: string;
+  /** For those that will not run as root. */
+  readonly uid?: number;
+  readonly gid?: number;
   readonly env?: NodeJS.ProcessEnv;
 }
 

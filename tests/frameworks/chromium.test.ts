@@ -1,0 +1,126 @@
+/**
+ * A browser: Chromium, headless, fetches a page twice from a server of ours, over HTTP/1.1 and HTTP/2. It trusts the
+ * root by its certificate database, and nothing is told to look away.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type http from 'node:http';
+import http2 from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import https from '../../src/entry/https.ts';
+import { createServer, type TLSSocket } from '../../src/entry/index.ts';
+import { describeWithPeers, runPeer } from '../support/peer.ts';
+import { identity, later, onLoopback } from './site.ts';
+
+const FLAGS = [
+  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  ...['--disable-dev-shm-usage', '--no-default-browser-check', '--no-proxy-server'],
+];
+
+/** The page asks again by itself, on a connection of its own, and says in its title what it was told. */
+const PAGE = `<!doctype html><title>waiting</title><body><script>
+(async () => {
+  const first = await (await fetch('/first', { cache: 'no-store' })).text();
+  // The server closes each connection after one answer; the ticket is there by then.
+  const second = await (await fetch('/second', { cache: 'no-store' })).text();
+  document.body.textContent = 'page: ' + first + ' | ' + second;
+  document.title = 'done';
+})();
+</script>`;
+
+describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil }) => {
+  /** What the page is when its scripts are done. */
+  async function visit(url: string): Promise<string> {
+    const { ca } = await identity();
+    const home = mkdtempSync(join(tmpdir(), 'tlsession-chromium-'));
+    later(() => rmSync(home, { recursive: true, force: true }));
+    const database = join(home, '.pki/nssdb');
+    mkdirSync(database, { recursive: true });
+    writeFileSync(join(home, 'ca.pem'), ca);
+    const made = await runPeer(certutil, ['-d', `sql:${database}`, '-N', '--empty-password']);
+    expect(made.code, made.stderr).toBe(0);
+    const added = await runPeer(certutil, [
+      ...['-d', `sql:${database}`, '-A', '-t', 'C,,', '-n', 'tlsession test', '-i', join(home, 'ca.pem')],
+    ]);
+    expect(added.code, added.stderr).toBe(0);
+    const { stdout, stderr } = await runPeer(
+      chromium,
+      [
+        ...FLAGS,
+        `--user-data-dir=${join(home, 'profile')}`,
+        '--virtual-time-budget=20000',
+        '--dump-dom',
+        url,
+      ],
+      { env: { HOME: home }, limitMs: 60_000 },
+    );
+    expect(stdout, stderr).toContain('page: ');
+    return /page: ([^<]*)/.exec(stdout)?.[1] ?? '';
+  }
+
+  test('https: the second connection is resumed, by the word of the server', {
+    timeout: 90_000,
+  }, async () => {
+    const { key, cert } = await identity();
+    const seen: TLSSocket[] = [];
+    const answer: http.RequestListener = (request, response) => {
+      const socket = request.socket as unknown as TLSSocket;
+      response.setHeader('connection', 'close');
+      if (request.url !== '/')
+        response.end(`${socket.getProtocol()} ${socket.isSessionReused() ? 'resumed' : 'full'}`);
+      else {
+        response.setHeader('content-type', 'text/html');
+        response.end(PAGE);
+      }
+    };
+    const server = https.createServer({ key, cert }, answer);
+    server.on('secureConnection', (socket: TLSSocket) => seen.push(socket));
+    const port = await onLoopback(server);
+    expect(await visit(`https://localhost:${port}/`)).toMatch(/TLSv1.3 resumed$/);
+    expect(seen[0]?.isSessionReused()).toBe(false);
+    expect(seen.some((socket) => socket.isSessionReused())).toBe(true);
+  });
+
+  test('https in TLS 1.2 as well', { timeout: 90_000 }, async () => {
+    const { key, cert } = await identity();
+    const server = https.createServer({ key, cert, maxVersion: 'TLSv1.2' }, (request, response) => {
+      const socket = request.socket as unknown as TLSSocket;
+      response.setHeader('connection', 'close');
+      if (request.url === '/') response.setHeader('content-type', 'text/html');
+      response.end(
+        request.url === '/'
+          ? PAGE
+          : `${socket.getProtocol()} ${socket.isSessionReused() ? 'resumed' : 'full'}`,
+      );
+    });
+    const port = await onLoopback(server);
+    expect(await visit(`https://localhost:${port}/`)).toMatch(/TLSv1.2 resumed$/);
+  });
+
+  test('http2: one connection for the page and what it fetches, then a resumed one', {
+    timeout: 90_000,
+  }, async () => {
+    const { key, cert } = await identity();
+    const seen: TLSSocket[] = [];
+    const app = http2.createServer();
+    app.on('stream', (stream, headers) => {
+      const socket = seen.at(-1) as TLSSocket;
+      const path = headers[':path'];
+      // GOAWAY in front of the answer: the second request comes on a connection of its own.
+      if (path === '/first') stream.session?.close();
+      stream.respond({ ':status': 200, 'content-type': path === '/' ? 'text/html' : 'text/plain' });
+      stream.end(
+        path === '/' ? PAGE : `${socket.alpnProtocol} ${socket.isSessionReused() ? 'resumed' : 'full'}`,
+      );
+    });
+    const server = createServer({ key, cert, ALPNProtocols: ['h2'] }, (socket) => {
+      seen.push(socket);
+      app.emit('connection', socket);
+    });
+    const port = await onLoopback(server);
+    expect(await visit(`https://localhost:${port}/`)).toMatch(/^h2 (full|resumed) \| h2 resumed$/);
+    expect(seen[0]?.isSessionReused()).toBe(false);
+  });
+});
