@@ -216,3 +216,106 @@ function readSaved(bytes: Buffer, stateless: boolean): Pick<Saved, 'timeMs' | 'k
 export function pause(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
 }
+
+/** What became of early data, as the client and whoever recorded it see it. */
+export interface EarlyTally {
+  /** Texts that were sent early, and those that the client was told were taken. */
+  sent: number;
+  readonly accepted: Set<string>;
+  /** First flights that were sent again. */
+  replays: number;
+  failed: string[];
+}
+
+/**
+ * Sends early data in `count` connections, each with a text of its own, and each first flight again to every
+ * site of this library's at once, also while the client itself is still at it.
+ */
+export async function earlyLoad(
+  options: LoadOptions,
+  name: string,
+  until: () => boolean,
+): Promise<EarlyTally> {
+  const tally: EarlyTally = { sent: 0, accepted: new Set(), replays: 0, failed: [] };
+  const sessions: Buffer[] = [];
+  const own = (): Site[] => options.sites().filter(({ kind }) => kind === 'own');
+  while (!until()) {
+    const sites = own();
+    const site = sites[Math.floor(options.random() * sites.length)];
+    if (site === undefined) {
+      await pause(10);
+      continue;
+    }
+    const began = Date.now();
+    const session = sessions.shift();
+    try {
+      if (session === undefined) {
+        sessions.push(...(await visit(site, options, undefined)).sessions);
+        continue;
+      }
+      const text = `early ${name} ${tally.sent++}`;
+      const replays: Promise<void>[] = [];
+      const replay = (flight: Buffer): void => {
+        for (const { port } of own()) replays.push(sendFlight(port, flight));
+        tally.replays += replays.length;
+      };
+      if (await sendEarly(site, options, session, text, replay)) tally.accepted.add(text);
+      await Promise.all(replays);
+    } catch (error) {
+      if (options.killedMs(site.worker) < began - 1_000) tally.failed.push(String(error));
+    }
+  }
+  return tally;
+}
+
+/** Whether the early data was taken. `seen` gets the first flight as it leaves. */
+async function sendEarly(
+  site: Site,
+  { ca }: LoadOptions,
+  session: Buffer,
+  text: string,
+  seen: (flight: Buffer) => void,
+): Promise<boolean> {
+  const transport = connectTcp(site.port, '127.0.0.1');
+  await once(transport, 'connect');
+  const flight: Buffer[] = [];
+  const write = transport.write.bind(transport);
+  transport.write = ((chunk: Buffer, ...rest: []) => {
+    if (flight.length === 0) setImmediate(() => seen(Buffer.concat(flight)));
+    if (flight.length < 8) flight.push(Buffer.from(chunk));
+    return write(chunk, ...rest);
+  }) as typeof transport.write;
+  const socket = connect({
+    ca,
+    minVersion: 'TLSv1.3',
+    servername: 'localhost',
+    host: 'localhost',
+    port: 443,
+    socket: transport,
+    session,
+    earlyData: true,
+  });
+  let accepted = false;
+  socket.once('earlyDataStatus', (taken: boolean) => {
+    accepted = taken;
+  });
+  socket.on('error', () => {});
+  socket.write(text);
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), 10_000);
+  await once(socket, 'close');
+  clearTimeout(timer);
+  transport.destroy();
+  return accepted;
+}
+
+/** Sends what was recorded, and waits for whatever the server makes of it. */
+async function sendFlight(port: number, flight: Buffer): Promise<void> {
+  const socket = connectTcp(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.resume();
+  socket.write(flight);
+  const timer = setTimeout(() => socket.destroy(), 500);
+  await new Promise((done) => socket.once('close', done));
+  clearTimeout(timer);
+}

@@ -6,11 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { testChain, writeChain } from '../support/certs.ts';
+import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
 import { describeWithPeers, freePort, type RunningPeer, spawnPeer } from '../support/peer.ts';
-import { startRedis } from '../support/redis.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
 import type { FleetLine, FleetPlan } from './fixtures/fleet.fixture.ts';
-import { type ClientKind, load, newTally, pause, type Site, type Tally } from './harness.ts';
+import { type ClientKind, earlyLoad, load, newTally, pause, type Site, type Tally } from './harness.ts';
 
 /** What a run has to have seen: sessions that could be resumed, processes killed, keys. */
 const ENOUGH = { resumable: 400, kills: 6, keys: 3 };
@@ -100,6 +100,43 @@ class Fleet implements AsyncDisposable {
   }
 }
 
+/** The same in every run. */
+function seeded(): () => number {
+  let seed = 1;
+  return () => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return seed / 2 ** 32;
+  };
+}
+
+/** A fleet that is up, and its CA. */
+async function start(redis: RedisServer, files: ChainFiles, stateful: boolean): Promise<Fleet> {
+  const ports: (readonly [number, number])[] = [];
+  for (let i = 0; i < WORKERS; i++) ports.push([await freePort(), await freePort()]);
+  const fleet = new Fleet({
+    redis: redis.url,
+    cert: files.chain,
+    key: files.key,
+    ports,
+    stateful,
+    sessionTimeoutSec: LIFE_SEC,
+    rotateEverySec: ROTATE_SEC,
+    freshMs: 1_000,
+    maxClockSkewSec: 0.1,
+  });
+  while (fleet.sites().length < WORKERS * 2) await pause(20);
+  return fleet;
+}
+
+/** Kills one worker after the other, one a second. */
+async function killOften(fleet: Fleet, over: () => boolean): Promise<void> {
+  for (let i = 0; !over(); i = (i + 1) % WORKERS) {
+    await pause(KILL_EVERY_MS);
+    // As many as half may be on their way up.
+    if (fleet.sites().length >= WORKERS) fleet.kill(i);
+  }
+}
+
 describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (peers) => {
   it.each([
     ['tickets', 'TLSv1.3', 'stock'],
@@ -112,21 +149,8 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
       await using redis = await startRedis(peers['redis-server']);
       const chain = await testChain();
       using files = writeChain(chain);
-      const ports: (readonly [number, number])[] = [];
-      for (let i = 0; i < WORKERS; i++) ports.push([await freePort(), await freePort()]);
       const stateful = what !== 'tickets';
-      await using fleet = new Fleet({
-        redis: redis.url,
-        cert: files.chain,
-        key: files.key,
-        ports,
-        stateful,
-        sessionTimeoutSec: LIFE_SEC,
-        rotateEverySec: ROTATE_SEC,
-        freshMs: 1_000,
-        maxClockSkewSec: 0.1,
-      });
-      while (fleet.sites().length < WORKERS * 2) await pause(20);
+      await using fleet = await start(redis, files, stateful);
 
       const tally: Tally = newTally();
       const endMs = Date.now() + LOAD_LIMIT_MS;
@@ -136,11 +160,7 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
           fleet.kills >= ENOUGH.kills &&
           tally.over > 0 &&
           (stateful || tally.keys.size >= ENOUGH.keys));
-      let seed = 1;
-      const random = (): number => {
-        seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-        return seed / 2 ** 32;
-      };
+      const random = seeded();
       const clients = Array.from({ length: CLIENTS }, () =>
         load(
           {
@@ -157,13 +177,7 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
           over,
         ),
       );
-      const killer = (async () => {
-        for (let i = 0; !over(); i = (i + 1) % WORKERS) {
-          await pause(KILL_EVERY_MS);
-          // One at a time: as many as half may be on their way up.
-          if (fleet.sites().length >= WORKERS) fleet.kill(i);
-        }
-      })();
+      const killer = killOften(fleet, over);
       await Promise.all([...clients, killer]);
 
       const rate = tally.resumed / tally.resumable;
@@ -187,6 +201,55 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
       ]);
       for (const [way, [, resumed]] of tally.crossings) expect([way, resumed > 0]).toEqual([way, true]);
       if (!stateful) expect(tally.keys.size).toBeGreaterThan(1);
+    },
+    LOAD_LIMIT_MS + 60_000,
+  );
+
+  it.each(['tickets', 'sessions in the store'])(
+    'takes early data once, however often and wherever its flight is sent: %s',
+    async (what) => {
+      await using redis = await startRedis(peers['redis-server']);
+      const chain = await testChain();
+      using files = writeChain(chain);
+      await using fleet = await start(redis, files, what !== 'tickets');
+      const endMs = Date.now() + LOAD_LIMIT_MS;
+      let sent = 0;
+      const enough = (): boolean => Date.now() >= endMs || (sent >= 40 && fleet.kills >= 3);
+      const options = {
+        ca: chain.caPem,
+        version: 'TLSv1.3',
+        client: 'own',
+        lifeMs: LIFE_SEC * 1000,
+        stateless: what === 'tickets',
+        sites: fleet.sites,
+        killedMs: fleet.killedMs,
+        random: seeded(),
+      } as const;
+      const taken = (): string[] =>
+        fleet.lines().flatMap((line) => (line.event === 'early' ? [line.text] : []));
+      const counting = (async () => {
+        while (!enough()) {
+          await pause(100);
+          sent = taken().length;
+        }
+      })();
+      const [tallies] = await Promise.all([
+        Promise.all(['a', 'b'].map((name) => earlyLoad(options, name, enough))),
+        killOften(fleet, enough),
+        counting,
+      ]);
+      await pause(300);
+      const texts = taken();
+      const replays = tallies.reduce((sum, tally) => sum + tally.replays, 0);
+      console.log(`${what}: ${texts.length} flights taken, ${replays} replays, ${fleet.kills} kills`);
+      expect(tallies.flatMap(({ failed }) => failed)).toEqual([]);
+      expect(texts.length).toBeGreaterThan(5);
+      expect(texts.filter((text, i) => texts.indexOf(text) !== i)).toEqual([]);
+      // What a client was told is true.
+      for (const { accepted } of tallies) {
+        for (const text of accepted) expect(texts).toContain(text);
+      }
+      expect(replays).toBeGreaterThan(texts.length);
     },
     LOAD_LIMIT_MS + 60_000,
   );
