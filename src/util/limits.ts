@@ -7,7 +7,7 @@ export interface Limits {
   readonly handshakeMessageBytes: number;
   /** Largest Certificate or CompressedCertificate message in bytes, before and after expansion. */
   readonly certificateMessageBytes: number;
-  /** Certificates in a chain; OpenSSL's default verification depth is 100. */
+  /** Certificates in a chain: the peer's own and as many issuers as an envelope keeps. */
   readonly chainCertificates: number;
   /** Records in a row that carry nothing (no plaintext, or a ChangeCipherSpec that is ignored). */
   readonly emptyRecords: number;
@@ -43,7 +43,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   handshakeMessageBytes: 65_536,
   certificateMessageBytes: 102_400,
-  chainCertificates: 64,
+  chainCertificates: 33,
   emptyRecords: 32,
   tinyRecords: 16_384,
   warningAlerts: 4,

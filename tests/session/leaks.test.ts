@@ -65,6 +65,11 @@ describe('the leak report', () => {
     },
   );
 
+  it('keeps ten thousand until somebody asks', async () => {
+    const { stdout } = await runPeer(process.execPath, ['--expose-gc', join(folder, 'leaks.mjs'), 'many']);
+    expect(Number(stdout)).toBe(10_000);
+  });
+
   it('is empty when tracing is off', async () => {
     expect(await run('', { TLSESSION_TRACE_REFS: '0' })).toEqual([]);
   });
