@@ -32,6 +32,7 @@ export type ReplayVerdict =
       | 'early-data-guard-slow'
       | 'early-data-guard-failed'
       | 'early-data-refused-by-callback'
+      | 'early-data-disabled'
     >;
 
 export interface ReplayGuard {

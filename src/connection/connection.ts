@@ -270,6 +270,16 @@ export class Connection {
     return this.#error === null;
   }
 
+  /** Server: the client said that it answers requests after the handshake. */
+  get answersLate(): boolean {
+    return this.#host.requestCertificate !== null;
+  }
+
+  /** Server: a request after the handshake is unanswered. */
+  get isAskingLate(): boolean {
+    return this.#host.isAskingLate;
+  }
+
   /** Queues one more ticket (SSL_new_session_ticket). False unless a TLS 1.3 server is done. */
   issueTicket(): boolean {
     const issue = this.#host.issueTicket;

@@ -66,6 +66,7 @@ export class Host<C extends ClientConfig | ServerConfig = ClientConfig | ServerC
   endEarlyData: (() => State) | null = null;
   /** Server: asks for the client's certificate after the handshake. Null while it cannot be. */
   requestCertificate: ((required: boolean) => void) | null = null;
+  isAskingLate = false;
   /** Queues tickets beyond those that a handshake sends (server, TLS 1.3). */
   issueTicket: (() => void) | null = null;
   /** Server: the ticket that came is still good, or a callback wants none: no new one goes out. */

@@ -1,4 +1,4 @@
-/** Memory BIOs, BIO_s_mem(3): as much of them as reading and writing sessions takes. */
+/** Memory BIOs, BIO_s_mem(3), and pairs of them, BIO_new_bio_pair(3). */
 import { utf8 } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 
@@ -9,66 +9,34 @@ export interface BIO_METHOD {
 
 const MEMORY: BIO_METHOD = Object.freeze({ name: 'memory buffer' });
 
-export class BIO {
+/** Bytes that wait, in order. */
+class Queue {
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
   #end = 0;
-  #references = 1;
-  /** BIO_new_mem_buf: what was given is read, and nothing may be written. */
-  readonly isReadOnly: boolean;
 
-  /** Use BIO_new or BIO_new_mem_buf. Keeps a copy of `contents`. */
-  constructor(contents: Uint8Array | null) {
-    this.isReadOnly = contents !== null;
-    if (contents !== null) this.#append(contents);
-  }
-
-  upRef(): void {
-    this.#check();
-    this.#references++;
-  }
-
-  free(): void {
-    this.#check();
-    if (--this.#references === 0) this.#bytes.fill(0);
-  }
-
-  get pending(): number {
-    this.#check();
+  get length(): number {
     return this.#end - this.#start;
   }
 
-  /** What was not read yet; a view, valid until the next call. */
+  /** A view, valid until the next call. */
   view(): Uint8Array {
-    this.#check();
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
   skip(length: number): void {
-    this.#start += Math.min(length, this.pending);
+    this.#start += Math.min(length, this.length);
   }
 
-  write(bytes: Uint8Array): void {
-    this.#check();
-    this.#append(bytes);
-  }
-
-  reset(): void {
-    this.#check();
-    if (this.isReadOnly) {
-      this.#start = 0;
-      return;
-    }
-    this.#bytes.fill(0);
+  rewind(): void {
     this.#start = 0;
-    this.#end = 0;
   }
 
-  #append(bytes: Uint8Array): void {
-    const pending = this.#end - this.#start;
+  append(bytes: Uint8Array): void {
+    const pending = this.length;
     if (this.#end + bytes.length > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(64, 2 * (pending + bytes.length)));
-      grown.set(this.#bytes.subarray(this.#start, this.#end));
+      grown.set(this.view());
       this.#bytes.fill(0);
       this.#bytes = grown;
       this.#start = 0;
@@ -78,8 +46,125 @@ export class BIO {
     this.#end += bytes.length;
   }
 
+  clear(): void {
+    this.#bytes.fill(0);
+    this.#start = 0;
+    this.#end = 0;
+  }
+}
+
+export class BIO {
+  readonly #inbox: Queue = new Queue();
+  /** Where a write goes: to this BIO itself, or in a pair to the other one. */
+  #target: BIO = this;
+  /** What waits at the other end at most; a write takes no more. */
+  #room = Number.POSITIVE_INFINITY;
+  #isEnded = false;
+  #application = 1;
+  #library = 0;
+  /** BIO_new_mem_buf: what was given is read, and nothing may be written. */
+  readonly isReadOnly: boolean;
+
+  /** Use BIO_new or BIO_new_mem_buf. Keeps a copy of `contents`. */
+  constructor(contents: Uint8Array | null) {
+    this.isReadOnly = contents !== null;
+    if (contents !== null) this.#inbox.append(contents);
+  }
+
+  /** Two ends of a pipe. At most `roomA` bytes wait that `a` wrote. */
+  static pair(roomA: number, roomB: number): [BIO, BIO] {
+    const [a, b] = [new BIO(null), new BIO(null)];
+    a.#target = b;
+    b.#target = a;
+    a.#room = roomA;
+    b.#room = roomB;
+    return [a, b];
+  }
+
+  upRef(): void {
+    this.#check();
+    this.#application++;
+  }
+
+  /** @throws {UsageError} when the application has no reference to give back. */
+  free(): void {
+    this.#check();
+    if (this.#application === 0) {
+      throw new UsageError('ERR_BIO_OVERFREED', 'BIO_free: an SSL holds this BIO, the application does not');
+    }
+    this.#application--;
+    this.#endIfUnused();
+  }
+
+  /** An SSL takes over a reference that the application had. */
+  take(): void {
+    this.#check();
+    if (this.#application === 0) {
+      throw new UsageError('ERR_BIO_OVERFREED', 'SSL_set_bio: the application has no reference to give');
+    }
+    this.#application--;
+    this.#library++;
+  }
+
+  /** An SSL gives it up. */
+  release(): void {
+    this.#library--;
+    this.#endIfUnused();
+  }
+
+  #endIfUnused(): void {
+    if (this.#application + this.#library > 0) return;
+    this.#inbox.clear();
+    // In a pair the other end reads what is there, and then the end.
+    if (this.#target !== this) this.#target.#isEnded = true;
+  }
+
+  get pending(): number {
+    this.#check();
+    return this.#inbox.length;
+  }
+
+  /** No more bytes will come. */
+  get isEnded(): boolean {
+    return this.#isEnded && this.#inbox.length === 0;
+  }
+
+  /** What was not read yet; a view, valid until the next call. */
+  view(): Uint8Array {
+    this.#check();
+    return this.#inbox.view();
+  }
+
+  skip(length: number): void {
+    this.#check();
+    this.#inbox.skip(length);
+  }
+
+  /** How many bytes were taken. */
+  write(bytes: Uint8Array): number {
+    this.#check();
+    const target = this.#target;
+    const count = Math.min(bytes.length, Math.max(0, this.#room - target.#inbox.length));
+    target.#inbox.append(bytes.subarray(0, count));
+    return count;
+  }
+
+  /** BIO_shutdown_wr: the other end reads what is there, and then the end. */
+  shutdownWrite(): void {
+    this.#check();
+    this.#target.#isEnded = true;
+  }
+
+  reset(): void {
+    this.#check();
+    if (this.isReadOnly) this.#inbox.rewind();
+    else this.#inbox.clear();
+  }
+
   #check(): void {
-    if (this.#references === 0) throw new UsageError('ERR_BIO_FREED', 'this BIO was freed before');
+    if (this.#application + this.#library === 0) {
+      throw new UsageError('ERR_BIO_FREED', 'this BIO was freed before');
+    }
   }
 }
 
@@ -117,11 +202,26 @@ export function BIO_read(bio: BIO, length: number): Uint8Array | null {
   return bytes;
 }
 
-/** How many bytes were written: all, or −2 for a BIO that is only read from. */
+/** How many bytes were taken; −1 when there is no room in a pair, −2 for a BIO that is only read from. */
 export function BIO_write(bio: BIO, bytes: Uint8Array): number {
   if (bio.isReadOnly) return -2;
-  bio.write(bytes);
-  return bytes.length;
+  const count = bio.write(bytes);
+  return count === 0 && bytes.length > 0 ? -1 : count;
+}
+
+/**
+ * Two BIOs, each the other's peer: what is written to one is read from the other. A size is how many bytes
+ * may wait that this end wrote; 0 stands for 17 KiB, which a whole record fits into.
+ */
+export function BIO_new_bio_pair(writeSize1: number, writeSize2: number): [BIO, BIO] {
+  return BIO.pair(writeSize1 || DEFAULT_PAIR_SIZE, writeSize2 || DEFAULT_PAIR_SIZE);
+}
+const DEFAULT_PAIR_SIZE = 17 * 1024;
+
+/** 1. The peer of a pair reads what is there, and then the end. */
+export function BIO_shutdown_wr(bio: BIO): number {
+  bio.shutdownWrite();
+  return 1;
 }
 
 /** Writes the text in UTF-8; the result is as BIO_write's. */

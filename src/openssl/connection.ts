@@ -57,6 +57,8 @@ export const SSL_cache_hit: typeof SSL_session_reused = SSL_session_reused;
 
 /** 1: session, certificates and id context of `from` are `to`'s too. */
 export function SSL_copy_session_id(to: Ssl, from: Ssl): number {
+  from.check('SSL_copy_session_id');
+  to.check('SSL_copy_session_id');
   to.setSession(from.session);
   to.settings.credentials = from.settings.credentials;
   to.settings.sidCtx = from.settings.sidCtx.slice();

@@ -4,6 +4,7 @@
  */
 
 import { SESSION_LIMITS } from '../util/limits.ts';
+import { SSL_REASON_TEXTS } from './ssl-reason-codes.ts';
 
 /** The libraries that raise something here, as OpenSSL numbers them. */
 export const ERR_LIB_SYS = 2;
@@ -29,6 +30,7 @@ const COMMON = 2 << 18;
 export const ERR_R_MALLOC_FAILURE: number = 256 | FATAL | COMMON;
 export const ERR_R_PASSED_NULL_PARAMETER: number = 258 | FATAL | COMMON;
 export const ERR_R_INTERNAL_ERROR: number = 259 | FATAL | COMMON;
+export const ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED: number = 257 | FATAL | COMMON;
 export const ERR_R_PASSED_INVALID_ARGUMENT: number = 262 | COMMON;
 export const ERR_R_NESTED_ASN1_ERROR: number = 266 | COMMON;
 export const ERR_R_ASN1_LIB: number = ERR_LIB_ASN1 | COMMON;
@@ -52,6 +54,7 @@ const COMMON_REASONS: ReadonlyMap<number, string> = new Map([
   [ERR_R_MALLOC_FAILURE, 'malloc failure'],
   [ERR_R_PASSED_NULL_PARAMETER, 'passed a null parameter'],
   [ERR_R_INTERNAL_ERROR, 'internal error'],
+  [ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 'called a function you should not call'],
   [ERR_R_PASSED_INVALID_ARGUMENT, 'passed invalid argument'],
   [ERR_R_NESTED_ASN1_ERROR, 'nested asn1 error'],
   [ERR_R_ASN1_LIB, 'ASN1 lib'],
@@ -132,7 +135,9 @@ export function ERR_lib_error_string(error: number): string | null {
 
 /** `bad length`; null for a reason that is not known. */
 export function ERR_reason_error_string(error: number): string | null {
-  return REASONS.get(error) ?? COMMON_REASONS.get(ERR_GET_REASON(error)) ?? null;
+  const reason = ERR_GET_REASON(error);
+  const ofSsl = ERR_GET_LIB(error) === ERR_LIB_SSL ? SSL_REASON_TEXTS.get(reason) : undefined;
+  return REASONS.get(error) ?? ofSsl ?? COMMON_REASONS.get(reason) ?? null;
 }
 
 /** `error:0A00010F:SSL routines::bad length`. */

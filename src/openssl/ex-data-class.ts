@@ -26,11 +26,26 @@ export class ExDataClass<T> {
     return values;
   }
 
+  /** CRYPTO_dup_ex_data without a dup callback: the values are shared. */
+  copy(to: ExValues, from: ExValues): void {
+    from.forEach((value, index) => {
+      to[index] = value;
+    });
+  }
+
   release(parent: T, values: ExValues): void {
+    const errors: unknown[] = [];
     this.#indexes.forEach(({ onFree, argl, argp }, index) => {
-      onFree?.(parent, values[index] ?? null, index, argl, argp);
+      try {
+        onFree?.(parent, values[index] ?? null, index, argl, argp);
+      } catch (error) {
+        errors.push(error);
+      }
     });
     values.length = 0;
+    // Whoever frees has no use for the first error only; nothing is left undone for it either.
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, 'several ex_data free callbacks threw');
   }
 
   set(values: ExValues, index: number, value: unknown): boolean {

@@ -7,8 +7,19 @@ import type { BIO } from './bio.ts';
 import { ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, raise } from './err.ts';
 import type { ExDataClass } from './ex-data-class.ts';
 import { connectionExData, type SSL, SSL_ERROR_NONE, Ssl } from './ssl.ts';
-import { alpnList, type SSL_CTX, setVersion } from './ssl-ctx.ts';
-import type { X509 } from './types.ts';
+import {
+  addOptions,
+  alpnList,
+  removeOptions,
+  type SSL_CTX,
+  type SSL_verify_cb,
+  setGroups,
+  setSuites,
+  setVersion,
+  useCredential,
+} from './ssl-ctx.ts';
+import { SSL_SESSION_get_protocol_version, SSL_SESSION_get0_hostname } from './ssl-session.ts';
+import { cipherOf, type SSL_CIPHER, type X509 } from './types.ts';
 
 /** A connection of a context, which it takes a reference to. */
 export function SSL_new(ctx: SSL_CTX): SSL {
@@ -27,40 +38,87 @@ export function SSL_clear(ssl: SSL): number {
   return 1;
 }
 
-/** Another connection with the same settings and session; no BIO is shared. */
+/**
+ * Another SSL with the same settings, session and ex_data; no BIO is shared. Of one that has begun its
+ * handshake, as in C, no other can be made: it is the same again, with one more reference.
+ */
 export function SSL_dup(ssl: SSL): SSL {
   ssl.check('SSL_dup');
+  if (!ssl.isBefore) {
+    ssl.upRef();
+    return ssl;
+  }
   const copy = new Ssl(ssl.ctx, ssl.settings);
   copy.hostname = ssl.hostname;
   copy.role = ssl.role;
   copy.setSession(ssl.session);
+  copy.verifyResult = ssl.verifyResult;
+  connectionExData.copy(copy.exData, ssl.exData);
   return copy;
 }
 
-/** Takes over one reference of each BIO. The same one for both is one reference. */
+/** 1. */
+export function SSL_up_ref(ssl: SSL): number {
+  ssl.upRef();
+  return 1;
+}
+
+/**
+ * Takes over one reference of each BIO that is new to the SSL; the same one for both is one reference. The
+ * cases are SSL_set_bio(3)'s: what stays where it was takes nothing, but where rbio alone changes and both
+ * were one BIO, wbio is taken over again.
+ */
 export function SSL_set_bio(ssl: SSL, rbio: BIO | null, wbio: BIO | null): void {
   ssl.check('SSL_set_bio');
-  if (ssl.rbio !== rbio) ssl.rbio?.free();
-  if (ssl.wbio !== wbio && ssl.wbio !== ssl.rbio) ssl.wbio?.free();
-  ssl.rbio = rbio;
-  ssl.wbio = wbio;
+  if (rbio === ssl.rbio && wbio === ssl.wbio) return;
+  if (rbio !== null && rbio === wbio) rbio.upRef();
+  if (rbio === ssl.rbio) ssl.setWriteBio(wbio);
+  else if (wbio === ssl.wbio && ssl.rbio !== ssl.wbio) ssl.setReadBio(rbio);
+  else {
+    ssl.setReadBio(rbio);
+    ssl.setWriteBio(wbio);
+  }
+}
+
+/** Takes over one reference. */
+export function SSL_set0_rbio(ssl: SSL, bio: BIO | null): void {
+  ssl.check('SSL_set0_rbio');
+  ssl.setReadBio(bio);
+}
+
+/** Takes over one reference. Output that the BIO before had no room for goes to this one. */
+export function SSL_set0_wbio(ssl: SSL, bio: BIO | null): void {
+  ssl.check('SSL_set0_wbio');
+  ssl.setWriteBio(bio);
+}
+
+/** Borrowed. */
+export function SSL_get_rbio(ssl: SSL): BIO | null {
+  return ssl.rbio;
+}
+
+/** Borrowed. */
+export function SSL_get_wbio(ssl: SSL): BIO | null {
+  return ssl.wbio;
 }
 
 export function SSL_get_SSL_CTX(ssl: SSL): SSL_CTX {
   return ssl.ctx;
 }
 
-export function SSL_set_SSL_CTX(ssl: SSL, ctx: SSL_CTX): SSL_CTX {
-  ssl.changeContext(ctx);
+/** Null: the context that it was made of. */
+export function SSL_set_SSL_CTX(ssl: SSL, ctx: SSL_CTX | null): SSL_CTX {
+  ssl.check('SSL_set_SSL_CTX');
+  ssl.changeContext(ctx ?? ssl.sessionCtx);
   return ssl.ctx;
 }
 
 export function SSL_set_connect_state(ssl: SSL): void {
-  ssl.role = 'client';
+  ssl.becomes('client');
 }
 
 export function SSL_set_accept_state(ssl: SSL): void {
-  ssl.role = 'server';
+  ssl.becomes('server');
 }
 
 /** 1 when complete; −1 otherwise, and SSL_get_error says why. */
@@ -108,9 +166,38 @@ export function SSL_shutdown(ssl: SSL): number {
   return ssl.shutdown();
 }
 
+/** As SSL_read: `ret` 1 with at least a byte, otherwise 0. */
+export function SSL_read_ex(ssl: SSL, buffer: Uint8Array): { ret: number; readbytes: number } {
+  const count = ssl.read(buffer, false);
+  return count > 0 ? { ret: 1, readbytes: count } : { ret: 0, readbytes: 0 };
+}
+
+/** As SSL_read_ex, and the bytes stay. */
+export function SSL_peek_ex(ssl: SSL, buffer: Uint8Array): { ret: number; readbytes: number } {
+  const count = ssl.read(buffer, true);
+  return count > 0 ? { ret: 1, readbytes: count } : { ret: 0, readbytes: 0 };
+}
+
+/** As SSL_write; writing nothing is a success. */
+export function SSL_write_ex(ssl: SSL, data: Uint8Array): { ret: number; written: number } {
+  const count = ssl.write(data);
+  return count < 0 || (count === 0 && data.length > 0) ? { ret: 0, written: 0 } : { ret: 1, written: count };
+}
+
 /** SSL_SENT_SHUTDOWN and SSL_RECEIVED_SHUTDOWN. */
 export function SSL_get_shutdown(ssl: SSL): number {
   return ssl.shutdownState;
+}
+
+/** Says that close_notify was sent, or received, though it was not: the session stays good. */
+export function SSL_set_shutdown(ssl: SSL, mode: number): void {
+  ssl.check('SSL_set_shutdown');
+  ssl.shutdownState = mode;
+}
+
+/** With 1 SSL_shutdown sends nothing and waits for nothing, and the session stays good. */
+export function SSL_set_quiet_shutdown(ssl: SSL, mode: number): void {
+  ssl.settings.quietShutdown = mode !== 0;
 }
 
 /** Why the last call returned what it did: one of SSL_ERROR_*. */
@@ -121,6 +208,22 @@ export function SSL_get_error(ssl: SSL, ret: number): number {
 /** 1 when the handshake is complete. */
 export function SSL_is_init_finished(ssl: SSL): number {
   return ssl.isFinished ? 1 : 0;
+}
+
+/** 1 before and during the handshake. */
+export function SSL_in_init(ssl: SSL): number {
+  return ssl.isFinished ? 0 : 1;
+}
+
+/** 1 for a server. */
+export function SSL_is_server(ssl: SSL): number {
+  return ssl.role === 'server' ? 1 : 0;
+}
+
+/** The suite agreed on, or null. */
+export function SSL_get_current_cipher(ssl: SSL): SSL_CIPHER | null {
+  const id = ssl.connection?.info.cipherSuite ?? 0;
+  return id === 0 ? null : cipherOf(id);
 }
 
 /** The version negotiated, or the highest that would be. */
@@ -141,8 +244,62 @@ export function SSL_set_max_proto_version(ssl: SSL, version: number): number {
 }
 
 export function SSL_set_options(ssl: SSL, options: number): number {
-  ssl.settings.options |= options;
+  return addOptions(ssl.settings, options);
+}
+
+export function SSL_clear_options(ssl: SSL, options: number): number {
+  return removeOptions(ssl.settings, options);
+}
+
+export function SSL_get_options(ssl: SSL): number {
   return ssl.settings.options;
+}
+
+/** As SSL_CTX_set_verify, for one connection. A server asks by it at its next handshake, or after one. */
+export function SSL_set_verify(ssl: SSL, mode: number, callback: SSL_verify_cb | null): void {
+  ssl.settings.verifyMode = mode;
+  if (callback !== null) ssl.settings.verifyCallback = callback;
+}
+
+/** As SSL_CTX_use_cert_and_key, for one connection. */
+export function SSL_use_cert_and_key(ssl: SSL, chain: string | Uint8Array, key: string | Uint8Array): number {
+  return useCredential(ssl.ctx.provider, ssl.settings, chain, key);
+}
+
+/** As SSL_CTX_set_ciphersuites, for one connection. */
+export function SSL_set_ciphersuites(ssl: SSL, list: string): number {
+  return setSuites(ssl.settings, list);
+}
+
+/** As SSL_CTX_set1_groups, for one connection. */
+export function SSL_set1_groups(ssl: SSL, groups: readonly number[]): number {
+  return setGroups(ssl.ctx.provider, ssl.settings, groups);
+}
+
+/** Client: TLSEXT_STATUSTYPE_ocsp asks for a stapled response. 1; 0 for another type. */
+export function SSL_set_tlsext_status_type(ssl: SSL, type: number): number {
+  if (type !== TLSEXT_STATUSTYPE_ocsp) return 0;
+  ssl.settings.statusType = true;
+  return 1;
+}
+export const TLSEXT_STATUSTYPE_ocsp = 1;
+
+/** The response that the server stapled, a copy; null for none. */
+export function SSL_get_tlsext_status_ocsp_resp(ssl: SSL): Uint8Array | null {
+  return ssl.connection?.info.ocspResponse?.slice() ?? null;
+}
+
+/** Client: whether it says that it answers requests for a certificate after the handshake. */
+export function SSL_set_post_handshake_auth(ssl: SSL, value: number): void {
+  ssl.settings.postHandshakeAuth = value !== 0;
+}
+
+/**
+ * 1 when the client will be asked for a certificate, with the next SSL_do_handshake, SSL_read or SSL_write.
+ * 0 and an error unless a TLS 1.3 server is done that verifies, whose client said that it would answer.
+ */
+export function SSL_verify_client_post_handshake(ssl: SSL): number {
+  return ssl.requestCertificate();
 }
 
 /** The name to ask for. Null: none. */
@@ -151,9 +308,16 @@ export function SSL_set_tlsext_host_name(ssl: SSL, name: string | null): number 
   return 1;
 }
 
-/** Client: the name that is asked for. Server: the name that the client asked for, or null. */
+/**
+ * Client: the name that is asked for; before the handshake, without one, that of a TLS 1.2 session that is
+ * set. Server: the name that the client asked for, or null.
+ */
 export function SSL_get_servername(ssl: SSL): string | null {
-  return ssl.role === 'client' ? ssl.hostname : (ssl.connection?.info.serverName ?? null);
+  if (ssl.role === 'server') return ssl.connection?.info.serverName ?? null;
+  const { session, hostname } = ssl;
+  if (hostname !== null || !ssl.isBefore || session === null) return hostname;
+  const isOld = SSL_SESSION_get_protocol_version(session) !== ProtocolVersion.TLS1_3;
+  return isOld ? SSL_SESSION_get0_hostname(session) : null;
 }
 
 /** As in C, **0 is success**. */

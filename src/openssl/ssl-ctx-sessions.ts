@@ -7,7 +7,7 @@ import type { SessionCore } from '../session/core.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { ERR_LIB_SSL, raise, SSL_R_SSL_SESSION_ID_CONTEXT_TOO_LONG } from './err.ts';
 import type { SSL, Ssl } from './ssl.ts';
-import { type GEN_SESSION_CB, type SSL_CTX, type SSL_not_resumable_cb, SSL_OP_NO_TICKET } from './ssl-ctx.ts';
+import type { GEN_SESSION_CB, SSL_CTX, SSL_not_resumable_cb } from './ssl-ctx.ts';
 import { SSL_MAX_SID_CTX_LENGTH } from './ssl-session.ts';
 import { type SSL_SESSION, sessionOf } from './types.ts';
 
@@ -172,6 +172,7 @@ export function SSL_set_not_resumable_session_callback(
 
 // Ids ----------------------------------------------------------------------------------------------------
 
+/** The callback is asked once for each id; one that the cache has already ends the handshake. */
 export function SSL_CTX_set_generate_session_id(ctx: SSL_CTX, callback: GEN_SESSION_CB | null): number {
   ctx.settings.generateId = callback;
   return 1;
@@ -203,7 +204,7 @@ function setContext(settings: { sidCtx: Uint8Array }, context: Uint8Array): numb
 /** Whether the internal cache has a session of this SSL's version with this id. 0 for more than 32 bytes. */
 export function SSL_has_matching_session_id(ssl: SSL, id: Uint8Array): number {
   if (id.length > 32) return 0;
-  return ssl.ctx.sessions.has(ssl.version, id) ? 1 : 0;
+  return ssl.sessionCtx.sessions.has(ssl.version, id) ? 1 : 0;
 }
 
 // Counters -----------------------------------------------------------------------------------------------
@@ -238,8 +239,3 @@ export const SSL_CTX_sess_misses: (ctx: SSL_CTX) => number = counter('misses');
 export const SSL_CTX_sess_timeouts: (ctx: SSL_CTX) => number = counter('timeouts');
 /** Sessions that went because the cache was full. */
 export const SSL_CTX_sess_cache_full: (ctx: SSL_CTX) => number = counter('cacheFull');
-
-/** Whether a context's servers make stateless tickets. */
-export function makesTickets(options: number): boolean {
-  return (options & SSL_OP_NO_TICKET) === 0;
-}

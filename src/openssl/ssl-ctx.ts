@@ -17,6 +17,9 @@ import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import { ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT, raise } from './err.ts';
 import { ExDataClass, type ExValues } from './ex-data-class.ts';
 import type { SSL } from './ssl.ts';
+import type { SSL_client_hello_cb } from './ssl-client-hello.ts';
+import { SSL_R_CALLBACK_FAILED, SSL_R_NO_CIPHER_MATCH } from './ssl-reason-codes.ts';
+import type { SSL_stateless_cookie_generate_cb, SSL_stateless_cookie_verify_cb } from './ssl-stateless.ts';
 import type { TicketCallbacks } from './ssl-tickets.ts';
 import type { SSL_SESSION, X509 } from './types.ts';
 
@@ -42,10 +45,38 @@ export function TLS_server_method(): SSL_METHOD {
 }
 
 // SSL_CTX_set_options(3): those that mean something here.
+export const SSL_OP_NO_EXTENDED_MASTER_SECRET = 0x1;
 export const SSL_OP_ALLOW_NO_DHE_KEX = 0x400;
 export const SSL_OP_NO_TICKET = 0x4000;
+export const SSL_OP_NO_COMPRESSION = 0x20000;
+export const SSL_OP_ENABLE_MIDDLEBOX_COMPAT = 0x100000;
 export const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000;
 export const SSL_OP_NO_ANTI_REPLAY = 0x1000000;
+export const SSL_OP_PREFER_NO_DHE_KEX: number = 2 ** 35;
+
+/** Options are 64 bits in C, more than JavaScript's bit operators take. */
+export function hasOption(options: number, option: number): boolean {
+  return (BigInt(options) & BigInt(option)) !== 0n;
+}
+
+/** @internal */
+export function addOptions(settings: Settings, options: number): number {
+  settings.options = Number(BigInt(settings.options) | BigInt(options));
+  return settings.options;
+}
+
+/** @internal */
+export function removeOptions(settings: Settings, options: number): number {
+  const both = BigInt(settings.options) & BigInt(options);
+  settings.options = Number(BigInt(settings.options) - both);
+  return settings.options;
+}
+
+// What a servername callback returns.
+export const SSL_TLSEXT_ERR_OK = 0;
+export const SSL_TLSEXT_ERR_ALERT_WARNING = 1;
+export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+export const SSL_TLSEXT_ERR_NOACK = 3;
 
 // SSL_CTX_set_verify(3).
 export const SSL_VERIFY_NONE = 0;
@@ -60,8 +91,12 @@ export type SSL_alpn_select_cb = (
   offered: readonly Uint8Array[],
   arg: unknown,
 ) => Uint8Array | null | 'fatal';
-/** May change the SSL's context (SSL_set_SSL_CTX); gives SSL_TLSEXT_ERR_OK 0, ALERT_FATAL 2 or NOACK 3. */
+/** May change the SSL's context (SSL_set_SSL_CTX); gives one of SSL_TLSEXT_ERR_*. */
 export type SSL_servername_cb = (ssl: SSL, arg: unknown) => number;
+/** DER OCSPResponse to staple, or null for none. In C: SSL_set_tlsext_status_ocsp_resp from the callback. */
+export type SSL_status_cb = (ssl: SSL, arg: unknown) => Uint8Array | null;
+/** A line of the NSS key log, without its end. */
+export type SSL_CTX_keylog_cb_func = (ssl: SSL, line: string) => void;
 /** Fills in an id: the bytes, at most `length` of them, or null for 0, which ends the handshake. */
 export type GEN_SESSION_CB = (ssl: SSL, length: number) => Uint8Array | null;
 /** Non-zero: the session of this handshake may not be resumed. */
@@ -107,6 +142,10 @@ export interface Settings {
   pskFind: SSL_psk_find_session_cb | null;
   pskClient: SSL_psk_client_cb | null;
   pskServer: SSL_psk_server_cb | null;
+  postHandshakeAuth: boolean;
+  quietShutdown: boolean;
+  /** Client: ask for a stapled OCSP response. */
+  statusType: boolean;
 }
 
 /** A context. Programs hold it by the functions below. */
@@ -121,8 +160,17 @@ export class SSL_CTX {
   anchors: TrustAnchors = TrustAnchors.from([]);
   alpnSelect: { readonly cb: SSL_alpn_select_cb; readonly arg: unknown } | null = null;
   servername: { readonly cb: SSL_servername_cb; readonly arg: unknown } | null = null;
+  status: { readonly cb: SSL_status_cb; readonly arg: unknown } | null = null;
+  clientHello: { readonly cb: SSL_client_hello_cb; readonly arg: unknown } | null = null;
+  keyLog: SSL_CTX_keylog_cb_func | null = null;
+  cookieGenerate: SSL_stateless_cookie_generate_cb | null = null;
+  cookieVerify: SSL_stateless_cookie_verify_cb | null = null;
+  /** For the MAC of cookies. */
+  readonly cookieKey: Uint8Array;
   readonly tickets: TicketCallbacks;
-  #references = 1;
+  /** References of the application, and those of its SSLs. */
+  #application = 1;
+  #library = 0;
 
   /** Use SSL_CTX_new. */
   constructor(method: SSL_METHOD, provider: CryptoProvider, clock: Clock, tickets: TicketCallbacks) {
@@ -135,6 +183,9 @@ export class SSL_CTX {
       clock,
       mode: CacheMode.SERVER,
       channel: nodeDiagnostics.cache,
+      // A callback that throws has nobody to catch it: the queue tells.
+      reportError: (error) =>
+        raise(ERR_LIB_SSL, SSL_R_CALLBACK_FAILED, error instanceof Error ? error.message : ''),
     });
     this.settings = {
       credentials: [],
@@ -143,7 +194,7 @@ export class SSL_CTX {
       cipherSuites: null,
       groups: null,
       alpn: [],
-      options: 0,
+      options: SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT,
       verifyMode: SSL_VERIFY_NONE,
       verifyCallback: null,
       sidCtx: new Uint8Array(0),
@@ -157,34 +208,69 @@ export class SSL_CTX {
       pskFind: null,
       pskClient: null,
       pskServer: null,
+      postHandshakeAuth: false,
+      quietShutdown: false,
+      statusType: false,
     };
+    this.cookieKey = provider.random(32);
     this.exData = contextExData.create(this);
   }
 
   upRef(): void {
     this.check('SSL_CTX_up_ref');
-    this.#references++;
+    this.#application++;
   }
 
-  get references(): number {
-    return this.#references;
+  /** An SSL takes a reference. */
+  hold(): void {
+    this.check('SSL_new');
+    this.#library++;
+  }
+
+  /** An SSL gives its reference back. */
+  release(): void {
+    this.#library--;
+    this.#endIfUnused();
+  }
+
+  /** @throws {UsageError} when the application has no reference to give back, though SSLs hold some. */
+  free(): void {
+    this.check('SSL_CTX_free');
+    if (this.#application === 0) {
+      throw new UsageError(
+        'ERR_OPENSSL_CTX_OVERFREED',
+        'SSL_CTX_free: the references that are left are those of SSLs',
+      );
+    }
+    this.#application--;
+    this.#endIfUnused();
   }
 
   /** With the last reference everything in the cache is flushed, before the context's ex_data goes. */
-  free(): void {
-    this.check('SSL_CTX_free');
-    if (this.#references > 1) {
-      this.#references--;
-      return;
+  #endIfUnused(): void {
+    if (this.#application + this.#library > 0) return;
+    const errors: unknown[] = [];
+    // The remove callback may still ask the context for its ex_data, but for no reference.
+    this.#library = 1;
+    for (const step of [
+      () => this.sessions.clear(),
+      () => contextExData.release(this, this.exData),
+      () => this.tickets.destroy(),
+      () => this.cookieKey.fill(0),
+    ]) {
+      try {
+        step();
+      } catch (error) {
+        errors.push(error);
+      }
     }
-    this.sessions.clear();
-    contextExData.release(this, this.exData);
-    this.#references = 0;
-    this.tickets.destroy();
+    this.#library = 0;
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, 'several callbacks threw in SSL_CTX_free');
   }
 
   check(call: string): void {
-    if (this.#references === 0) {
+    if (this.#application + this.#library === 0) {
       throw new UsageError(
         'ERR_OPENSSL_CTX_ENDED',
         `${call}: the SSL_CTX has ended: its last reference was freed`,
@@ -203,8 +289,22 @@ export function setTicketMaker(make: (provider: CryptoProvider, clock: Clock) =>
 
 /** A context with one reference. The clock is for tests; C takes the machine's. */
 export function SSL_CTX_new(method: SSL_METHOD, clock: Clock = systemClock): SSL_CTX {
+  return SSL_CTX_new_ex(null, null, method, clock);
+}
+
+/**
+ * The same with a library context: here, the cryptography provider; null for node:crypto. There are no
+ * property queries, and `propq` is not looked at.
+ */
+export function SSL_CTX_new_ex(
+  libctx: CryptoProvider | null,
+  _propq: string | null,
+  method: SSL_METHOD,
+  clock: Clock = systemClock,
+): SSL_CTX {
   if (makeTickets === null) throw new UsageError('ERR_OPENSSL_NOT_LOADED', 'tickets are not loaded');
-  return new SSL_CTX(method, nodeProvider, clock, makeTickets(nodeProvider, clock));
+  const provider = libctx ?? nodeProvider;
+  return new SSL_CTX(method, provider, clock, makeTickets(provider, clock));
 }
 
 export function SSL_CTX_up_ref(ctx: SSL_CTX): number {
@@ -243,16 +343,26 @@ export function SSL_CTX_use_cert_and_key(
   chain: string | Uint8Array,
   key: string | Uint8Array,
 ): number {
+  return useCredential(ctx.provider, ctx.settings, chain, key);
+}
+
+/** @internal */
+export function useCredential(
+  provider: CryptoProvider,
+  settings: Settings,
+  chain: string | Uint8Array,
+  key: string | Uint8Array,
+): number {
   try {
-    const privateKey = ctx.provider.importPrivateKey(key);
+    const privateKey = provider.importPrivateKey(key);
     const credential: Credential = {
       chain: certificateBytes(chain),
       keyType: privateKey.type,
       keyBits: privateKey.bits,
       key: privateKey,
     };
-    const others = ctx.settings.credentials.filter(({ keyType }) => keyType !== credential.keyType);
-    ctx.settings.credentials = [...others, credential];
+    const others = settings.credentials.filter(({ keyType }) => keyType !== credential.keyType);
+    settings.credentials = [...others, credential];
     return 1;
   } catch (error) {
     raise(ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT, error instanceof Error ? error.message : '');
@@ -278,13 +388,11 @@ export function SSL_CTX_set_verify(ctx: SSL_CTX, mode: number, callback: SSL_ver
 
 /** The options as they are then. */
 export function SSL_CTX_set_options(ctx: SSL_CTX, options: number): number {
-  ctx.settings.options |= options;
-  return ctx.settings.options;
+  return addOptions(ctx.settings, options);
 }
 
 export function SSL_CTX_clear_options(ctx: SSL_CTX, options: number): number {
-  ctx.settings.options &= ~options;
-  return ctx.settings.options;
+  return removeOptions(ctx.settings, options);
 }
 
 export function SSL_CTX_get_options(ctx: SSL_CTX): number {
@@ -309,14 +417,21 @@ export function setVersion(settings: Settings, field: 'minVersion' | 'maxVersion
 
 /** Suites by OpenSSL's or IANA's names with colons between, of both versions. 0 when none is known. */
 export function SSL_CTX_set_ciphersuites(ctx: SSL_CTX, list: string): number {
-  const ids = suitesByName(list);
-  if (ids === null) return 0;
-  ctx.settings.cipherSuites = ids;
-  return 1;
+  return setSuites(ctx.settings, list);
 }
 
 /** @internal */
-export function suitesByName(list: string): readonly number[] | null {
+export function setSuites(settings: Settings, list: string): number {
+  const ids = suitesByName(list);
+  if (ids === null) {
+    raise(ERR_LIB_SSL, SSL_R_NO_CIPHER_MATCH);
+    return 0;
+  }
+  settings.cipherSuites = ids;
+  return 1;
+}
+
+function suitesByName(list: string): readonly number[] | null {
   const ids: number[] = [];
   for (const name of list.split(':')) {
     for (const suite of cipherSuites.values()) {
@@ -328,8 +443,13 @@ export function suitesByName(list: string): readonly number[] | null {
 
 /** NamedGroup numbers, in order of preference. */
 export function SSL_CTX_set1_groups(ctx: SSL_CTX, groups: readonly number[]): number {
-  if (groups.length === 0 || groups.some((group) => !ctx.provider.groups.includes(group))) return 0;
-  ctx.settings.groups = [...groups];
+  return setGroups(ctx.provider, ctx.settings, groups);
+}
+
+/** @internal */
+export function setGroups(provider: CryptoProvider, settings: Settings, groups: readonly number[]): number {
+  if (groups.length === 0 || groups.some((group) => !provider.groups.includes(group))) return 0;
+  settings.groups = [...groups];
   return 1;
 }
 
@@ -367,4 +487,31 @@ export function SSL_CTX_set_tlsext_servername_callback(
   arg: unknown = null,
 ): void {
   ctx.servername = callback === null ? null : { cb: callback, arg };
+}
+
+/** Servers of this context staple what the callback returns; in C it sets the response and returns a code. */
+export function SSL_CTX_set_tlsext_status_cb(
+  ctx: SSL_CTX,
+  callback: SSL_status_cb | null,
+  arg: unknown = null,
+): number {
+  ctx.status = callback === null ? null : { cb: callback, arg };
+  return 1;
+}
+
+export function SSL_CTX_set_keylog_callback(ctx: SSL_CTX, callback: SSL_CTX_keylog_cb_func | null): void {
+  ctx.keyLog = callback;
+}
+
+export function SSL_CTX_get_keylog_callback(ctx: SSL_CTX): SSL_CTX_keylog_cb_func | null {
+  return ctx.keyLog;
+}
+
+/** Whether clients say that they answer requests for a certificate after the handshake. Default: no. */
+export function SSL_CTX_set_post_handshake_auth(ctx: SSL_CTX, value: number): void {
+  ctx.settings.postHandshakeAuth = value !== 0;
+}
+
+export function SSL_CTX_set_quiet_shutdown(ctx: SSL_CTX, mode: number): void {
+  ctx.settings.quietShutdown = mode !== 0;
 }

@@ -5,6 +5,7 @@
  */
 import type { CryptoProvider } from '../crypto/provider.ts';
 import type { OpenTicketAnswer } from '../handshake/jobs.ts';
+import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { decodeSession, encodeSession } from '../session/der.ts';
 import { readTicketKey, writeTicketKey } from '../ticket/key-layouts.ts';
@@ -17,6 +18,7 @@ import { ProtocolVersion } from '../util/registries.ts';
 import { ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT, raise } from './err.ts';
 import type { SSL, Ssl } from './ssl.ts';
 import { type SSL_CTX, setTicketMaker } from './ssl-ctx.ts';
+import { SSL_R_INVALID_TICKET_KEYS_LENGTH } from './ssl-reason-codes.ts';
 import type { SSL_SESSION } from './types.ts';
 
 /** A session that came out of a ticket or not; what the decrypt callback sees. */
@@ -124,8 +126,12 @@ export class TicketCallbacks {
     }
   }
 
-  open(ssl: Ssl, ticket: Uint8Array, version: number): OpenTicketAnswer {
+  /** `sessionId`: of the TLS 1.2 hello; the session gets it, for that is what the server's hello echoes. */
+  open(ssl: Ssl, ticket: Uint8Array, version: number, sessionId: Uint8Array): OpenTicketAnswer {
     const { status, session } = this.#decrypt(ssl, ticket, version);
+    if (session !== null && version === ProtocolVersion.TLS1_2 && sessionId.length > 0) {
+      session.setField(Field.id, sessionId, 'ticket');
+    }
     if (this.decrypt === null) {
       if (session === null) {
         return { opened: false, reason: status === SSL_TICKET_EMPTY ? 'empty-ticket' : 'unknown-key' };
@@ -239,7 +245,6 @@ export function SSL_CTX_set_tlsext_ticket_keys(ctx: SSL_CTX, keys: Uint8Array | 
   ctx.tickets.keys = readTicketKey('openssl80', keys);
   return 1;
 }
-export const SSL_R_INVALID_TICKET_KEYS_LENGTH = 325;
 
 /** The 80 bytes; `length` other than 80 is 0 in C, here null. */
 export function SSL_CTX_get_tlsext_ticket_keys(ctx: SSL_CTX): Uint8Array {
@@ -253,6 +258,10 @@ export function SSL_CTX_set_tlsext_ticket_key_evp_cb(
   ctx.tickets.keyCallback = callback;
   return 1;
 }
+
+/** The older name; C's two differ in the types of the contexts that the callback sets up. */
+export const SSL_CTX_set_tlsext_ticket_key_cb: typeof SSL_CTX_set_tlsext_ticket_key_evp_cb =
+  SSL_CTX_set_tlsext_ticket_key_evp_cb;
 
 /** Always 1. */
 export function SSL_CTX_set_session_ticket_cb(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import * as err from '../../src/openssl/err.ts';
+import * as reasonNumbers from '../../src/openssl/ssl-reason-codes.ts';
 import { describeWithPeers } from '../support/peer.ts';
 
 /** Which library each family of reasons belongs to. */
@@ -16,8 +17,8 @@ const OWNERS: readonly (readonly [RegExp, number])[] = [
 
 describeWithPeers(['gcc'], 'the error queue against OpenSSL', ({ gcc }) => {
   it("has OpenSSL's numbers and texts", () => {
-    const constants = Object.entries(err).filter(
-      (entry): entry is [string, number] => typeof entry[1] === 'number',
+    const constants = Object.entries({ ...err, ...reasonNumbers }).filter(
+      (entry): entry is [string, number] => typeof entry[1] === 'number' && !entry[0].startsWith('SSL_AD_'),
     );
     const libraries = constants.filter(([name]) => name.startsWith('ERR_LIB_'));
     const reasons = constants.filter(([name]) => !name.startsWith('ERR_LIB_'));

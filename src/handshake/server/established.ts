@@ -85,6 +85,7 @@ export class EstablishedServer13 extends State {
   #requestCertificate(transcript: Transcript, required: boolean): void {
     const host = this.#host;
     if (this.#asked !== null) return;
+    host.isAskingLate = true;
     this.#asked = new LateAuthentication(
       host,
       transcript,
@@ -99,6 +100,7 @@ export class EstablishedServer13 extends State {
   #onIdentity({ chain, verifyResult }: LateIdentity): State {
     const host = this.#host;
     this.#asked = null;
+    host.isAskingLate = false;
     const before = this.#facts;
     const { bindings } = before;
     this.#facts = {

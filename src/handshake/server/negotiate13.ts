@@ -51,11 +51,13 @@ export function negotiate13(
   if (request.hello.legacyVersion < ProtocolVersion.TLS1_2) {
     throw TlsAlertError.local('no-common-version', 'legacy_version is below TLS 1.2');
   }
-  const id = chooseSuite(config, request, () => true);
+  // What the HelloRetryRequest fixed stays fixed: a pre-shared key may have decided it.
+  const id = chooseSuite(config, request, (each) => retry === null || each === retry.suite.id);
   const suite = id === null ? undefined : cipherSuites.get(id);
-  if (suite === undefined) throw TlsAlertError.local('no-common-cipher');
-  if (retry !== null && retry.suite !== suite)
+  if (suite === undefined) {
+    if (retry === null) throw TlsAlertError.local('no-common-cipher');
     throw TlsAlertError.local('second-hello-changed', 'cipher suites');
+  }
   info.cipherSuite = suite.id;
   if (config.cookies !== null) return negotiateStateless(host, settings, request, transcript, suite);
   const agreed: Agreed13 = { settings, request, transcript, suite, retried: retry !== null };

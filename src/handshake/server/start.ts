@@ -38,6 +38,8 @@ class ExpectClientHello extends State {
   constructor(host: Host<ServerConfig>) {
     super();
     this.#host = host;
+    // A client that comes back with a cookie may have sent a middlebox's ChangeCipherSpec first.
+    if (host.config.cookies !== null) host.reader.ignoreChangeCipherSpec = true;
   }
 
   onMessage(type: number, message: Uint8Array): State {
