@@ -144,6 +144,7 @@ export function serverConfig(
     openEmptyTickets: false,
     maxEarlyData: 0,
     receiveMaxEarlyData: 16_384,
+    skipMaxEarlyData: null,
     replayGuard: false,
     externalPsk: false,
     verifyOnResume: false,

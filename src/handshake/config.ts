@@ -179,6 +179,8 @@ export interface ServerConfig extends CommonConfig {
   readonly maxEarlyData: number;
   /** Bytes of early data that are taken at most (SSL_CTX_set_recv_max_early_data). */
   readonly receiveMaxEarlyData: number;
+  /** Bytes of early data to skip where none is taken. Null: the limit for that, or what tickets promise if it is more. */
+  readonly skipMaxEarlyData: number | null;
   /** Whether a replay guard answers replay jobs. Without one early data is never taken. */
   readonly replayGuard: boolean;
   /** Ask by job for external keys (SSL_CTX_set_psk_find_session_callback). */

@@ -3,7 +3,6 @@ import { clientConfig, serverConfig } from '../connection/defaults.ts';
 import type { ClientConfig, RetryCookies, ServerConfig } from '../handshake/config.ts';
 import type { SessionCore } from '../session/core.ts';
 import { utf8 } from '../util/bytes.ts';
-import { DEFAULT_LIMITS } from '../util/limits.ts';
 import type { Ssl } from './ssl.ts';
 import {
   hasOption,
@@ -63,7 +62,6 @@ export function serverSetup(ssl: Ssl, cookies: RetryCookies | null): ServerConfi
   const verify = settings.verifyMode;
   return serverConfig(ctx.provider, {
     ...(common(ssl) as Partial<ServerConfig>),
-    limits: { ...DEFAULT_LIMITS, skippedEarlyDataBytes: settings.recvMaxEarlyData },
     credentials: settings.credentials,
     selectByJob: true,
     clientCertificate:
@@ -86,6 +84,7 @@ export function serverSetup(ssl: Ssl, cookies: RetryCookies | null): ServerConfi
     singleUseTickets: single,
     maxEarlyData: settings.maxEarlyData,
     receiveMaxEarlyData: settings.recvMaxEarlyData,
+    skipMaxEarlyData: settings.recvMaxEarlyData,
     replayGuard: settings.maxEarlyData > 0,
     externalPsk: settings.pskFind !== null || settings.pskServer !== null,
     cookies,

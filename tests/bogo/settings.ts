@@ -181,6 +181,7 @@ export function serverConfig(config: ShimConfig, clock: Clock): ServerConfig {
     cookies: null,
     maxEarlyData: earlyData,
     receiveMaxEarlyData: earlyData,
+    skipMaxEarlyData: null,
     replayGuard: config['enable-early-data'],
     generateSessionId: null,
     advertiseGroups: false,

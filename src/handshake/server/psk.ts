@@ -335,5 +335,5 @@ function noEarlyData(host: Host<ServerConfig>, reason: EarlyDataReason): void {
 
 /** Bytes of early data to skip when none is taken: what a ticket of this server promised may be on its way. */
 export function skippedBytes({ config, limits }: Host<ServerConfig>): number {
-  return Math.max(limits.skippedEarlyDataBytes, config.maxEarlyData);
+  return config.skipMaxEarlyData ?? Math.max(limits.skippedEarlyDataBytes, config.maxEarlyData);
 }
