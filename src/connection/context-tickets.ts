@@ -8,7 +8,6 @@ import type { CryptoProvider } from '../crypto/provider.ts';
 import type { Channel, TicketKeyMessage } from '../diagnostics/channels.ts';
 import type { OpenTicketAnswer } from '../handshake/jobs.ts';
 import type { SessionCore } from '../session/core.ts';
-import { encodeEnvelope } from '../session/envelope.ts';
 import { TicketError } from '../ticket/errors.ts';
 import { readTicketKey, writeTicketKey } from '../ticket/key-layouts.ts';
 import type { OpensslTicketKey } from '../ticket/key-material.ts';
@@ -17,6 +16,7 @@ import type { SharedTicketSealer, TicketSealer } from '../ticket/sealer.ts';
 import { openSessionTicket, sealSessionTicket } from '../ticket/session-ticket.ts';
 import type { Clock } from '../util/clock.ts';
 import type { SessionTickets } from './job-runner.ts';
+import { type TicketPeer, ticketEnvelope } from './ticket-form.ts';
 
 /** The longest life of a TLS 1.3 ticket, in seconds (RFC 8446, 4.6.1). */
 const MAX_LIFETIME_SEC = 604_800;
@@ -29,6 +29,8 @@ export interface ContextTicketsOptions {
   readonly ticketKeys?: Uint8Array | undefined;
   /** Keys that are kept elsewhere; the context does not destroy it. */
   readonly keyring?: TicketKeyring | SharedTicketSealer | undefined;
+  /** What of a client's certificate goes into tickets that nobody else reads. Default `leaf`. */
+  readonly peer?: TicketPeer | undefined;
   /** Told of what happens to the keys. */
   readonly channel?: Channel<TicketKeyMessage> | undefined;
 }
@@ -40,12 +42,15 @@ export class ContextTickets implements SessionTickets {
   /** Whether nobody else has the keys. */
   #own: boolean;
   readonly #given: boolean;
+  readonly #peer: TicketPeer;
 
   /**
    * @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes; `ERR_TICKET_KEYRING` for keys of a
    * fleet that end before the sessions do.
    */
-  constructor({ provider, clock, sessionTimeoutSec, ticketKeys, keyring, channel }: ContextTicketsOptions) {
+  constructor(options: ContextTicketsOptions) {
+    const { provider, clock, sessionTimeoutSec, ticketKeys, keyring, channel } = options;
+    this.#peer = options.peer ?? 'leaf';
     this.#provider = provider;
     this.#clock = clock;
     this.#given = keyring !== undefined;
@@ -83,8 +88,10 @@ export class ContextTickets implements SessionTickets {
 
   seal(session: SessionCore): Uint8Array | null {
     const nowMs = this.#clock.wallMs();
-    if (!this.#own) return sealSessionTicket(this.#sealer, session, nowMs);
-    const plaintext = encodeEnvelope(session, 'sealTicket');
+    // What other programs read they know in their form alone.
+    const shared = !this.#own && this.#sealer.format === 'openssl';
+    if (shared) return sealSessionTicket(this.#sealer, session, nowMs);
+    const plaintext = ticketEnvelope(this.#provider, session, this.#peer);
     const ticket = this.#sealer.seal(plaintext, nowMs);
     plaintext.fill(0);
     return ticket;

@@ -1,4 +1,5 @@
 import type { ResumptionMethod, ResumptionOffer } from '../diagnostics/channels.ts';
+import type { PeerFingerprint } from '../session/body.ts';
 import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
 
 /**
@@ -19,6 +20,8 @@ export class ConnectionInfo {
   peerChain: readonly Uint8Array[] = [];
   /** The leaf that this end showed in this connection; null when it showed none, as where it resumed. */
   ownCertificate: Uint8Array | null = null;
+  /** Server: what the ticket that was resumed had in place of the client's certificate (`ticketPeer`). */
+  peerFingerprint: PeerFingerprint | null = null;
   /** SignatureScheme of the peer's CertificateVerify or ServerKeyExchange; 0 when resumed. */
   peerSignatureScheme = 0;
   /** SignatureScheme that this end signed with; 0 when it did not. */

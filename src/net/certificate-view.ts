@@ -3,6 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import type { TrustAnchors } from '../pki/anchors.ts';
 import { parseCertificate } from '../pki/certificate.ts';
+import type { PeerFingerprint } from '../session/body.ts';
+import { toHex } from '../util/bytes.ts';
 
 /**
  * tls.TLSSocket.getPeerCertificate(): the leaf; with `anchors`, each with its issuer, which may be one of the
@@ -30,6 +32,14 @@ export function legacyCertificate(
   }
   last.legacy.issuerCertificate = last.legacy;
   return legacy;
+}
+
+/** All that is known of a client's certificate where the ticket kept only this (`ticketPeer: 'fingerprint'`). */
+export function fingerprintView({ sha256 }: PeerFingerprint): PeerCertificate {
+  const fingerprint256 = toHex(sha256)
+    .toUpperCase()
+    .replace(/..(?!$)/g, '$&:');
+  return { fingerprint256 } as PeerCertificate;
 }
 
 /** Certificates that are followed: two anchors may have issued each other. */

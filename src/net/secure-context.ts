@@ -10,6 +10,7 @@ import {
   DEFAULT_SESSION_TIMEOUT_SEC,
   DEFAULT_SIGNATURE_SCHEMES,
 } from '../connection/defaults.ts';
+import type { TicketPeer } from '../connection/ticket-form.ts';
 import type { CertificateCompressor } from '../crypto/certificate-compressor.ts';
 import { nodeProvider } from '../crypto/node/index.ts';
 import type { CryptoProvider } from '../crypto/provider.ts';
@@ -79,6 +80,11 @@ export interface SecureContextOptions extends CredentialOptions {
   readonly sessionSource?: SessionSource | undefined;
   /** What processes share: stands for `ticketKeyring`, `sessionSource` and a server's `replayGuard`. */
   readonly fleet?: Fleet | undefined;
+  /**
+   * What of a client's certificate goes into tickets that nobody else reads: `chain` all that it sent, `leaf` (the
+   * default) its own, `fingerprint` only its SHA-256 and dates. See docs/tickets.md.
+   */
+  readonly ticketPeer?: TicketPeer | undefined;
   /** Milliseconds that a handshake waits for a session kept elsewhere, and then is a full one. Default 1,000. */
   readonly sessionLookupTimeout?: number | undefined;
   /** Such look-ups that may wait at once. Default 1,024. */
@@ -210,6 +216,7 @@ export class SecureContext implements SecureContextLike {
       // Keys that are named go before those of the fleet.
       keyring: options.ticketKeyring ?? (options.ticketKeys == null ? options.fleet?.tickets : undefined),
       channel: nodeDiagnostics.ticketKey,
+      peer: options.ticketPeer,
     });
   }
 

@@ -21,7 +21,7 @@ import type { EarlyDataReason, ResumptionReason } from '../session/resumption-re
 import { type Session, sessionHandle } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
-import { legacyCertificate } from './certificate-view.ts';
+import { fingerprintView, legacyCertificate } from './certificate-view.ts';
 import {
   requireBytes,
   requireFunction,
@@ -160,6 +160,8 @@ export abstract class SecureStream extends Duplex {
   getPeerCertificate(detailed?: false): PeerCertificate;
   getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
   getPeerCertificate(detailed = false): PeerCertificate {
+    const { peerFingerprint } = this.engine.info;
+    if (peerFingerprint !== null) return fingerprintView(peerFingerprint);
     return legacyCertificate(this.engine.info.peerChain, detailed ? this.#context.anchors : null);
   }
 

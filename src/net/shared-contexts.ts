@@ -18,6 +18,7 @@ const DECIDING: Readonly<Record<keyof SecureContextOptions, true>> = {
   maxKeyingMaterialAge: true,
   sessionLookupTimeout: true,
   maxPendingLookups: true,
+  ticketPeer: true,
   sessionIdContext: true,
   ticketKeys: true,
   ticketKeyring: true,

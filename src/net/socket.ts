@@ -563,7 +563,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.alpnProtocol = info.alpn === null ? false : latin1(info.alpn);
     this.servername = info.serverName ?? false;
     if (setup.requestCert) {
-      const present = info.peerChain.length > 0;
+      const present = info.peerChain.length > 0 || info.peerFingerprint !== null;
       this.authorized = info.verifyResult === 0 && (present || info.externalPsk);
       if (!this.authorized) {
         const code = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);

@@ -80,6 +80,15 @@ export class PeerCertificate {
   }
 }
 
+/** What a ticket may keep of its peer's certificate in its place. */
+export interface PeerFingerprint {
+  /** SHA-256 of the certificate's DER: 32 bytes. */
+  readonly sha256: Uint8Array;
+  /** How long it is valid, in milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
 /**
  * What a session is bound to beyond what OpenSSL's DER can say. Digests are SHA-256 over a description that
  * the layer that makes them defines; here they are only kept and compared.
@@ -176,6 +185,8 @@ export class SessionBody {
   chain: readonly PeerCertificate[] | null = null;
   /** Null: unbound, as everything is that came from plain DER. */
   bindings: SessionBindings | null = null;
+  /** Instead of `peer`, for a session out of a ticket that has no room for it. */
+  peerFingerprint: PeerFingerprint | null = null;
   /**
    * What the DER form left out or wrote unusually, so that re-encoding gives the same bytes. Belongs to the
    * codec; null for anything that was not decoded.
@@ -272,6 +283,7 @@ export class SessionBody {
     clone.peer = this.peer;
     clone.chain = this.chain;
     clone.bindings = this.bindings;
+    clone.peerFingerprint = this.peerFingerprint;
     clone.form = this.form;
     clone.wasOffered = this.wasOffered;
     return clone;
@@ -292,6 +304,7 @@ export class SessionBody {
     this.peer = null;
     this.chain = null;
     this.bindings = null;
+    this.peerFingerprint = null;
     this.form = null;
   }
 }

@@ -282,6 +282,7 @@ export class SessionCore {
     const body = this.ownBody(call);
     body.peer = peer;
     body.chain = chain === null ? null : Object.freeze([...chain]);
+    body.peerFingerprint = null;
   }
 
   /** Keeps a copy. @throws {UsageError} `ERR_SESSION_BINDINGS` for what no envelope could hold. */

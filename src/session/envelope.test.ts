@@ -100,6 +100,32 @@ describe('the envelope', () => {
     for (const one of [made, again, copy]) one.free();
   });
 
+  it('has a fingerprint in place of a certificate, and never beside one', () => {
+    const made = session();
+    const fingerprint = {
+      sha256: new Uint8Array(32).fill(7),
+      notBeforeMs: 5,
+      notAfterMs: 253_402_300_799_000,
+    };
+    made.ownBody('test').peerFingerprint = fingerprint;
+    const envelope = encodeEnvelope(made);
+    expect(envelope[5]).toBe(16);
+    expect(toHex(envelope.subarray(-48))).toBe(`${'07'.repeat(32)}00000000000000050000e677d21fd818`);
+    const again = decodeEnvelope(envelope);
+    expect(again.body('test').peerFingerprint).toEqual(fingerprint);
+    const copy = again.dup();
+    expect(copy.body('test').peerFingerprint).toEqual(fingerprint);
+    copy.setPeer(new PeerCertificate(CERTIFICATE), null, 'test');
+    expect([copy.body('test').peerFingerprint, encodeEnvelope(copy)[5]]).toEqual([null, 0]);
+    for (let length = envelope.length - 48; length < envelope.length; length++) {
+      expect(() => decodeEnvelope(envelope.subarray(0, length))).toThrow(DecodeError);
+    }
+    const both = concatBytes(encodeEnvelope(copy), envelope.subarray(-48));
+    both[5] = 16;
+    expect(() => decodeEnvelope(both)).toThrow(/certificate and a fingerprint/);
+    for (const one of [made, again, copy]) one.free();
+  });
+
   it('keeps a raw public key', () => {
     const made = session();
     made.setField(Field.peerRpk, fromHex('3009300306012703020001'), 'test');

@@ -13,15 +13,22 @@
  *         uint64 authenticated_at;                    // milliseconds since 1970
  *     } Bindings;
  *
+ *     struct {                                        // instead of the session's certificate
+ *         opaque sha256[32];
+ *         uint64 not_before;                          // milliseconds since 1970; 0 for before that
+ *         uint64 not_after;
+ *     } PeerFingerprint;
+ *
  *     struct {
  *         uint8  magic[4] = { 0xD3, 0x54, 0x4C, 0x53 };
  *         uint8  envelope_version = 1;
  *         uint8  flags;                               // 1 bound, 2 not resumable, 4 has a chain,
- *                                                 // 8 offered before; others 0
+ *                                                 // 8 offered before, 16 has a fingerprint; others 0
  *         uint16 milliseconds;                        // 0..999: the session's time below the second
  *         opaque session<1..2^24-1>;                  // SSLSession in DER, [20] included
  *         select (flags & 4) { case 4: Certificate issuers<0..2^24-1>; };
  *         select (flags & 1) { case 1: Bindings; };
+ *         select (flags & 16) { case 16: PeerFingerprint; };
  *     } SessionEnvelope;
  *
  * Inside an envelope a time or a timeout that the DER leaves out is 0: nothing depends on when it is read.
@@ -30,7 +37,7 @@
 import { copyBytes, latin1, utf8 } from '../util/bytes.ts';
 import { DerReader, DerTag } from '../util/der.ts';
 import { SESSION_LIMITS } from '../util/limits.ts';
-import { PeerCertificate, type SessionBindings } from './body.ts';
+import { PeerCertificate, type PeerFingerprint, type SessionBindings } from './body.ts';
 import type { SessionCore } from './core.ts';
 import { decodeRange, encodeWith } from './der.ts';
 import { SessionFormatError } from './errors.ts';
@@ -41,6 +48,8 @@ const BOUND = 1;
 const NOT_RESUMABLE = 2;
 const HAS_CHAIN = 4;
 const WAS_OFFERED = 8;
+const HAS_FINGERPRINT = 16;
+const FINGERPRINT_BYTES = 32;
 /** Bytes of what is always there, less the DER itself. */
 const FIXED = 11;
 
@@ -66,6 +75,9 @@ export function encodeEnvelope(session: SessionCore, call = 'toEnvelope'): Uint8
   if (bindings !== null) length += 1 + host.length + 2 + 1 + bindings.trust.length;
   if (bindings !== null) length += 1 + bindings.clientAuth.length + 8;
 
+  const fingerprint = body.peer === null ? body.peerFingerprint : null;
+  if (fingerprint !== null) length += FINGERPRINT_BYTES + 16;
+
   const out = new Uint8Array(length);
   out.set(ENVELOPE_MAGIC);
   out[4] = ENVELOPE_VERSION;
@@ -73,7 +85,8 @@ export function encodeEnvelope(session: SessionCore, call = 'toEnvelope'): Uint8
     (bindings === null ? 0 : BOUND) |
     (session.isMarkedNotResumable ? NOT_RESUMABLE : 0) |
     (issuers === null ? 0 : HAS_CHAIN) |
-    (body.wasOffered ? WAS_OFFERED : 0);
+    (body.wasOffered ? WAS_OFFERED : 0) |
+    (fingerprint === null ? 0 : HAS_FINGERPRINT);
   const timeMs = session.timeMs(call);
   const milliseconds = Number.isSafeInteger(timeMs) ? timeMs - Math.floor(timeMs / 1000) * 1000 : 0;
   let at = putUint(out, 6, milliseconds, 2);
@@ -88,7 +101,12 @@ export function encodeEnvelope(session: SessionCore, call = 'toEnvelope'): Uint8
     at = putUint(out, at, bindings.port, 2);
     at = putOpaque(out, at, bindings.trust, 1);
     at = putOpaque(out, at, bindings.clientAuth, 1);
-    putUint(out, at, bindings.authenticatedAtMs, 8);
+    at = putUint(out, at, bindings.authenticatedAtMs, 8);
+  }
+  if (fingerprint !== null) {
+    out.set(fingerprint.sha256, at);
+    at = putUint(out, at + FINGERPRINT_BYTES, Math.max(0, fingerprint.notBeforeMs), 8);
+    putUint(out, at, Math.max(0, fingerprint.notAfterMs), 8);
   }
   return out;
 }
@@ -105,7 +123,7 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
   if (version !== ENVELOPE_VERSION)
     throw bad(`a session envelope of version ${version}, which is not known`, 4);
   const flags = cursor.uint(1);
-  if ((flags & ~(BOUND | NOT_RESUMABLE | HAS_CHAIN | WAS_OFFERED)) !== 0)
+  if ((flags & ~(BOUND | NOT_RESUMABLE | HAS_CHAIN | WAS_OFFERED | HAS_FINGERPRINT)) !== 0)
     throw bad('flags that are not known', 5);
   const milliseconds = cursor.uint(2);
   if (milliseconds > 999) throw bad('a second has no more than 1,000 milliseconds', 6);
@@ -114,6 +132,7 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
   cursor.at = derEnd;
   const issuers = (flags & HAS_CHAIN) === 0 ? null : readIssuers(cursor);
   const bindings = (flags & BOUND) === 0 ? null : readBindings(cursor);
+  const fingerprint = (flags & HAS_FINGERPRINT) === 0 ? null : readFingerprint(cursor);
   if (cursor.at !== bytes.length) throw bad('there are bytes after the session', cursor.at);
 
   // The session comes last: from here on it is made, and must not be left over when something throws.
@@ -131,6 +150,10 @@ export function decodeEnvelope(bytes: Uint8Array, call = 'fromEnvelope'): Sessio
       session.setPeer(peer, [peer, ...issuers], call);
     }
     if (bindings !== null) session.ownBody(call).bindings = bindings;
+    if (fingerprint !== null) {
+      if (session.body(call).peer !== null) throw bad('a certificate and a fingerprint in its place', derEnd);
+      session.ownBody(call).peerFingerprint = fingerprint;
+    }
     if ((flags & NOT_RESUMABLE) !== 0) session.markNotResumable();
     if ((flags & WAS_OFFERED) !== 0) session.body(call).wasOffered = true;
     return session;
@@ -171,6 +194,17 @@ function readBindings(cursor: Cursor): SessionBindings {
   if (!Number.isSafeInteger(authenticatedAtMs)) throw bad('a time that is too far away', timeAt);
   // Every bound of copyBindings is one of this form's own, and the arrays are copies already.
   return Object.freeze({ host, port, trust, clientAuth, authenticatedAtMs });
+}
+
+function readFingerprint(cursor: Cursor): PeerFingerprint {
+  const sha256 = cursor.fixed(FINGERPRINT_BYTES);
+  const timeAt = cursor.at;
+  const notBeforeMs = cursor.uint(8);
+  const notAfterMs = cursor.uint(8);
+  if (!Number.isSafeInteger(notBeforeMs) || !Number.isSafeInteger(notAfterMs)) {
+    throw bad('a time that is too far away', timeAt);
+  }
+  return Object.freeze({ sha256, notBeforeMs, notAfterMs });
 }
 
 function readHost(bytes: Uint8Array, offset: number): string | null {
@@ -221,6 +255,13 @@ class Cursor {
     const length = this.uint(lengthSize);
     if (length > this.bytes.length - this.at) throw bad('a vector is longer than the envelope', start);
     return this.at + length;
+  }
+
+  fixed(length: number): Uint8Array {
+    if (length > this.bytes.length - this.at) throw bad('the envelope breaks off', this.bytes.length);
+    const bytes = copyBytes(this.bytes.subarray(this.at, this.at + length));
+    this.at += length;
+    return bytes;
   }
 
   opaque(lengthSize: number): Uint8Array {

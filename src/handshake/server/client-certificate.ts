@@ -55,6 +55,7 @@ export function verifyResumedClient(
   const chain = body.chain ?? (body.peer === null ? [] : [body.peer]);
   host.info.verifyResult = body.verifyResult;
   host.info.peerChain = chain.map((certificate) => certificate.der);
+  host.info.peerFingerprint = body.peerFingerprint;
   if (chain.length === 0 || (body.verifyResult === 0 && !host.config.verifyOnResume)) return next();
   return ask(host, chain, NOTHING, true, next);
 }

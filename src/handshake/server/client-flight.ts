@@ -258,6 +258,7 @@ class ExpectClientFinished extends State {
       peer: chain[0] ?? null,
       chain: chain.length === 0 ? null : chain,
       bindings,
+      peerFingerprint: before?.peerFingerprint ?? null,
     };
   }
 }

@@ -46,7 +46,10 @@ export function whyNotResumable(
     return refusal.reason;
   }
   if (asksClient) {
-    if (body.peer === null && settings.clientCertificate === 'require') return 'other-client-auth';
+    const isKnown = body.peer !== null || body.peerFingerprint !== null;
+    if (!isKnown && settings.clientCertificate === 'require') return 'other-client-auth';
+    // Who wants to judge the certificate again has to be shown it again.
+    if (body.peerFingerprint !== null && host.config.verifyOnResume) return 'other-client-auth';
     if (!isPeerValid(body, nowMs)) return 'peer-certificate-invalid';
   }
   return null;

@@ -5,6 +5,7 @@ import {
   FLAG_EXTENDED_MASTER_SECRET,
   makeBody,
   type PeerCertificate,
+  type PeerFingerprint,
   type SessionBindings,
 } from '../../session/body.ts';
 import { SessionCore } from '../../session/core.ts';
@@ -33,6 +34,8 @@ export interface SessionFacts {
   readonly peer: PeerCertificate | null;
   readonly chain: readonly PeerCertificate[] | null;
   readonly bindings: SessionBindings | null;
+  /** Of a resumed session that has it in place of the certificate. */
+  readonly peerFingerprint?: PeerFingerprint | null;
 }
 
 /** A session with one reference, the library's: the connection's own. */
@@ -58,6 +61,7 @@ export function makeSession(facts: SessionFacts, timeMs: number, timeoutSec: num
   body.peer = facts.peer;
   body.chain = facts.chain;
   body.bindings = facts.bindings;
+  body.peerFingerprint = facts.peerFingerprint ?? null;
   const session = SessionCore.fromBody(body, timeMs, timeoutSec, 'handshake');
   session.takeFromApplication('handshake');
   return session;
