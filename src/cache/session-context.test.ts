@@ -188,7 +188,8 @@ describe('a full cache', () => {
     const removed: SessionCore[] = [];
     const cache = context({ clock, size: 3, callbacks: { onRemove: (gone) => removed.push(gone) } });
     const [a, b, c] = [
-      session({ id: 1, timeoutSec: 500 }),
+      // Expires before the others, and is used again.
+      session({ id: 1, timeoutSec: 100 }),
       session({ id: 2, timeoutSec: 20 }),
       session({ id: 3 }),
     ];
@@ -262,7 +263,7 @@ describe('SSL_CTX_remove_session', () => {
     const one = makeSession({ id: 1 });
     cache.add(one);
     one.free();
-    cache.callbacks.onRemove = (gone) => {
+    const onRemove = vi.fn((gone: SessionCore) => {
       expect([gone.hasEnded, gone.owner, cache.number, cache.has(0x0303, idOf(1))]).toEqual([
         false,
         null,
@@ -270,9 +271,10 @@ describe('SSL_CTX_remove_session', () => {
         false,
       ]);
       expect(() => gone.free()).toThrow(/holds no reference/);
-    };
+    });
+    cache.callbacks.onRemove = onRemove;
     expect(cache.remove(one)).toBe(true);
-    expect(one.hasEnded).toBe(true);
+    expect([onRemove.mock.calls.length, one.hasEnded]).toEqual([1, true]);
   });
 });
 
@@ -757,5 +759,30 @@ describe('counters and the rest', () => {
     expect(uncaught).toHaveBeenCalledOnce();
     expect(uncaught.mock.calls[0]?.[0]).toThrow('misbehaves');
     expect(cache.number).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('an insertion that runs out of memory leaves everything as it was', () => {
+    const cache = context();
+    const there = Array.from({ length: 16 }, (_, i) => session({ id: i + 1 }));
+    for (const each of there) cache.add(each);
+    const late = session({ id: 99 });
+    class Scarce extends Int32Array {
+      constructor(size: number) {
+        if (size > 16) throw new RangeError('Array buffer allocation failed');
+        super(size);
+      }
+    }
+    vi.stubGlobal('Int32Array', Scarce);
+    expect(() => cache.add(late)).toThrow('allocation failed');
+    expect([late.owner, late.applicationReferences, late.libraryReferences]).toEqual([null, 1, 0]);
+    expect([cache.number, cache.sessions().length, cache.stats.added]).toEqual([16, 16, 16]);
+    vi.unstubAllGlobals();
+    expect(cache.has(0x0303, idOf(99))).toBe(false);
+    expect(cache.add(late)).toBe('added');
+    expect(cache.flush(Number.POSITIVE_INFINITY)).toBe(17);
   });
 });

@@ -13,14 +13,15 @@ const versions = [
   ['TLSv1.3', { minVersion: 'TLSv1.3' }],
 ] as const;
 
-/** A client of ill will: it offers what it has wherever it likes, and trusts anybody. */
+/** A client of ill will offers what it has wherever it likes: its session says nothing of where it belongs. */
 function unbound(from: Buffer): Session {
   const session = Session.fromEnvelope(from);
   session.bindings = null;
+  session.hostname = null;
   return session;
 }
 
-/** Connects with a session that says nothing of where it belongs. */
+/** How a server takes it: `full`, `resumed`, or null, not at all. */
 async function intrude(site: TestServer, session: Buffer, options: ConnectOptions): Promise<string | null> {
   const before = site.sockets.length;
   using offered = unbound(session);
