@@ -9,8 +9,15 @@ export interface Seen {
   readonly reused: boolean;
   readonly group: string | null;
   readonly alpn: string | false;
+  /** Whether the other end showed a certificate. */
+  readonly certificate: boolean;
+  /** Hexadecimal. */
+  readonly exported: string | null;
+  readonly stapled?: string | null;
   readonly text?: string;
-  readonly error?: string;
+  readonly error?: string | null;
+  readonly ended?: boolean;
+  readonly closed?: boolean;
 }
 
 export class NodePeer implements AsyncDisposable {
@@ -21,21 +28,30 @@ export class NodePeer implements AsyncDisposable {
     this.#peer = spawnPeer(node, [join(import.meta.dirname, 'node-peer.mjs')]);
   }
 
-  /** Starts a server that echoes; the port. */
-  async listen(options: object): Promise<number> {
-    const { port } = (await this.#ask({ do: 'listen', options })) as { port: number };
+  get pid(): number {
+    return this.#peer.pid;
+  }
+
+  /** What enableTrace wrote. */
+  get trace(): string {
+    return this.#peer.stderr;
+  }
+
+  /** Starts a server that echoes; the port. `more`: see node-peer.mjs. */
+  async listen(options: object, more: object = {}): Promise<number> {
+    const { port } = (await this.#ask({ do: 'listen', options, more })) as { port: number };
     return port;
   }
 
   /** Connects so many times, each with the session of the one before, and has `hello` echoed. */
-  async visit(options: object, times = 2): Promise<Seen[]> {
-    const { visits } = (await this.#ask({ do: 'visit', options, times })) as { visits: Seen[] };
+  async visit(options: object, times = 2, more: object = {}): Promise<Seen[]> {
+    const { visits } = (await this.#ask({ do: 'visit', options, times, more })) as { visits: Seen[] };
     return visits;
   }
 
-  /** What the server on that port saw since the last question. */
-  async seen(port: number): Promise<Seen[]> {
-    const { seen } = (await this.#ask({ do: 'seen', port })) as { seen: Seen[] };
+  /** What the server on that port saw since the last question; with `over` only connections that are. */
+  async seen(port: number, over = false): Promise<Seen[]> {
+    const { seen } = (await this.#ask({ do: 'seen', port, more: { over } })) as { seen: Seen[] };
     return seen;
   }
 

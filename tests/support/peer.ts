@@ -187,13 +187,22 @@ export class RunningPeer implements AsyncDisposable {
 
   /** Resolves as soon as its output, stdout or stderr, matches; rejects when it ends or `limitMs` pass before. */
   waitFor(pattern: RegExp, limitMs = 15_000): Promise<RegExpExecArray> {
+    return this.#wait(pattern, limitMs, () => pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr));
+  }
+
+  /** The same for what one of the two says from a place on. */
+  waitFrom(stream: 'stdout' | 'stderr', from: number, pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#wait(pattern, 15_000, () => pattern.exec(this[stream].slice(from)));
+  }
+
+  #wait(pattern: RegExp, limitMs: number, find: () => RegExpExecArray | null): Promise<RegExpExecArray> {
     return new Promise((done, fail) => {
       const finish = (): void => {
         clearTimeout(timer);
         this.#watchers.delete(look);
       };
       const look = (): void => {
-        const match = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr);
+        const match = find();
         if (match) {
           finish();
           done(match);
