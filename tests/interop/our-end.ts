@@ -1,32 +1,19 @@
-/**
- * Our end of the matrix: servers and clients of src/net, made by their parts, so that what is not an option of
- * theirs (early data of a client, and who hears a server's) can be put in beneath them.
- */
+/** Our end of the matrix: servers and clients as applications make them, with what they saw kept. */
 import { once } from 'node:events';
-import { type AddressInfo, connect as netConnect, createServer as netServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ConnectOptions,
-  createSecureContext,
+  connect,
+  createServer,
   type SecureContext,
   type ServerOptions,
   type TLSSocket,
 } from '../../src/entry/index.ts';
-import type { ClientConfig, ServerConfig } from '../../src/handshake/config.ts';
-import { takeSessionInput } from '../../src/net/session-input.ts';
-import { clientSetup, serverSetup } from '../../src/net/setup.ts';
-import { TLSSocket as Secure, type SocketListener } from '../../src/net/socket.ts';
-import { NamedGroup } from '../../src/util/registries.ts';
-
-/** What goes in beneath a socket, and is no option of it. */
-export interface Beneath<Config> {
-  readonly config?: Partial<Config>;
-}
 
 /** What one connection of our server came to. */
 export interface Served {
   readonly socket: TLSSocket;
-  early: string;
   text: string;
   /** close_notify came. */
   ended: boolean;
@@ -38,6 +25,7 @@ export interface OurServer extends AsyncDisposable {
   readonly port: number;
   readonly context: SecureContext;
   readonly served: readonly Served[];
+  /** The engine's errors, with their reasons. */
   readonly failures: readonly Error[];
   readonly keyLog: readonly string[];
   /** The nth connection, once it is there and over. */
@@ -58,7 +46,6 @@ export const echo: Behaviour = ({ socket, text }, chunk) => {
 };
 
 export interface OurServerOptions extends ServerOptions {
-  readonly beneath?: Beneath<ServerConfig>;
   /** An OCSP response to staple. */
   readonly status?: Uint8Array;
   readonly onData?: Behaviour;
@@ -67,74 +54,45 @@ export interface OurServerOptions extends ServerOptions {
 }
 
 export async function serve(options: OurServerOptions): Promise<OurServer> {
-  const { beneath, onData = echo, onEnd, onSecure } = options;
-  const context = createSecureContext(options);
-  const { status } = options;
-  const setup = serverSetup(context, options, {
-    keyLog: true,
-    statefulTickets: options.statefulTickets ?? false,
-    stored: () => undefined,
-    ocsp: status === undefined ? null : (_certificate, _issuer, done) => done(null, Buffer.from(status)),
-  });
-  const config: ServerConfig = { ...setup.config, ...beneath?.config };
+  const { onData = echo, onEnd, onSecure, status } = options;
   const served: Served[] = [];
   const failures: Error[] = [];
   const keyLog: string[] = [];
-  const sockets = new Set<Secure>();
-  const listener: SocketListener = {
-    secure(socket) {
-      const one = served.find((other) => other.socket === socket) as Served;
-      onSecure?.(socket);
-      socket.on('data', (chunk: Buffer) => {
-        one.text += chunk.toString('latin1');
-        onData(one, chunk);
-      });
-      socket.on('end', () => {
-        one.ended = socket.engine.closeReceived;
-        if (onEnd === undefined) socket.end();
-        else onEnd(one);
-      });
-    },
-    settled() {},
-    failed(socket, error) {
-      // The engine's own, with its reason: the socket's has the words of node:tls.
-      failures.push(socket.engine.error ?? error);
-    },
-    keylog(line) {
-      keyLog.push(line.toString('latin1').trim());
-    },
-  };
-  const server = netServer({ allowHalfOpen: true, noDelay: true }, (tcp) => {
-    const socket = new Secure(tcp, {
-      setup,
-      config,
-      listener,
-      session: null,
-      sessions: null,
-      allowHalfOpen: true,
-      handshakeTimeoutMs: 0,
-      readsDirectly: false,
-      connecting: false,
-      target: null,
-    });
-    const one: Served = { socket, early: '', text: '', ended: false, closed: false };
+  const server = createServer({ ...options, allowHalfOpen: true }, (socket) => {
+    const one: Served = { socket, text: '', ended: false, closed: false };
     served.push(one);
-    sockets.add(socket);
+    onSecure?.(socket);
     socket.on('error', () => {});
-    // Before the handshake is complete: there is no other moment for it.
-    socket.on('earlyData', (chunk: Buffer) => {
-      one.early += chunk.toString('latin1');
+    socket.on('data', (chunk: Buffer) => {
+      one.text += chunk.toString('latin1');
+      onData(one, chunk);
+    });
+    socket.on('end', () => {
+      one.ended = socket.engine.closeReceived;
+      if (onEnd === undefined) socket.end();
+      else onEnd(one);
     });
     socket.on('close', () => {
       one.closed = true;
-      sockets.delete(socket);
     });
   });
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
+    failures.push(socket.engine.error ?? error),
+  );
+  server.on('keylog', (line: Buffer) => keyLog.push(line.toString('latin1').trim()));
+  if (status !== undefined) {
+    const answer = Buffer.from(status);
+    server.on(
+      'OCSPRequest',
+      (_certificate: Buffer, _issuer: Buffer, done: (error: Error | null, response: Buffer) => void) =>
+        done(null, answer),
+    );
+  }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    context,
+    context: server.context,
     served,
     failures,
     keyLog,
@@ -143,9 +101,9 @@ export async function serve(options: OurServerOptions): Promise<OurServer> {
       return served[index] as Served;
     },
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
+      for (const { socket } of served) socket.destroy();
       await new Promise<void>((done) => server.close(() => done()));
-      context.destroy();
+      server.context.destroy();
     },
   };
 }
@@ -161,51 +119,25 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
 
 /** A connection of our client. */
 export class OurClient implements AsyncDisposable {
-  readonly socket: Secure;
+  readonly socket: TLSSocket;
   readonly sessions: Buffer[] = [];
   readonly keyLog: string[] = [];
   text = '';
   error: Error | null = null;
   closed = false;
-  /** Bytes of early data that went out. */
-  earlySent = 0;
   /** The peer's close_notify came, and not the transport's end alone. */
   ended = false;
   /** Of the first session's ticket; 0 for none. */
   ticketLength = 0;
 
   constructor(options: OurClientOptions) {
-    const { beneath, early } = options;
-    const context = createSecureContext(options);
-    const setup = clientSetup(context, options);
-    const session =
-      options.session === undefined || options.session === null
-        ? null
-        : takeSessionInput(options.session, context.clock.wallMs());
-    const config: ClientConfig = {
-      ...setup.config,
-      serverName: options.servername ?? 'localhost',
-      port: Number(options.port),
-      session,
-      ticketReuse: options.reuseTickets ?? false,
-      keyLog: true,
-      // As connect() does: who knows no ML-KEM must not have to ask again.
-      keyShareCount: setup.config.groups[0] === NamedGroup.x25519mlkem768 ? 2 : 1,
-      earlyData: early !== undefined,
-      ...beneath?.config,
-    };
-    const tcp: Socket = netConnect({ port: Number(options.port), host: '127.0.0.1', allowHalfOpen: true });
-    const socket = new Secure(tcp, {
-      setup,
-      config,
-      listener: null,
-      session,
-      sessions: null,
+    const { early } = options;
+    const socket = connect({
+      host: '127.0.0.1',
+      servername: 'localhost',
       allowHalfOpen: true,
-      handshakeTimeoutMs: 0,
-      readsDirectly: false,
-      connecting: true,
-      target: null,
+      ...options,
+      earlyData: early !== undefined,
     });
     this.socket = socket;
     socket.on('keylog', (line: Buffer) => this.keyLog.push(line.toString('latin1').trim()));
@@ -224,20 +156,11 @@ export class OurClient implements AsyncDisposable {
     });
     socket.on('close', () => {
       this.closed = true;
-      context.destroy();
     });
-    if (early !== undefined) {
-      socket.once('connect', () => {
-        // The hello has been made by then, and the first flight leaves with what is written now.
-        process.nextTick(() => {
-          this.earlySent = socket.engine.writeEarly(Buffer.from(early));
-          socket.jobSettled();
-        });
-      });
-    }
+    if (early !== undefined) socket.write(early);
   }
 
-  get info(): Secure['info'] {
+  get info(): TLSSocket['info'] {
     return this.socket.info;
   }
 
@@ -278,6 +201,6 @@ export class OurClient implements AsyncDisposable {
 }
 
 export interface OurClientOptions extends ConnectOptions {
-  readonly beneath?: Beneath<ClientConfig>;
+  /** Written before anything else, to go out as early data. */
   readonly early?: string;
 }

@@ -2,8 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CertificateCompressor } from '../../src/crypto/certificate-compressor.ts';
-import { certificateCompressors } from '../../src/crypto/node/index.ts';
 import type { ServerOptions } from '../../src/entry/index.ts';
 import {
   type Chain,
@@ -31,6 +29,8 @@ export interface Material extends Disposable {
   readonly files: ChainFiles;
   /** Of a CA that nobody trusts. */
   readonly stranger: Credential;
+  /** A CA by the name of the stranger's, which did not sign it. */
+  readonly namesake: Credential;
   readonly strangerFiles: ChainFiles;
   /** An OCSP response that says that the leaf is good. */
   status(): Promise<{ readonly path: string; readonly der: Uint8Array }>;
@@ -41,6 +41,7 @@ export async function makeMaterial(): Promise<Material> {
   const folder = mkdtempSync(join(tmpdir(), 'tlsession-matrix-'));
   const chain = await testChain();
   const stranger = await makeStranger();
+  const namesake = await makeCertificate({ subject: 'CN=Unknown Root', pathLength: Infinity });
   const files = writeChain(chain);
   const strangerFiles = writeChain({
     ...chain,
@@ -55,6 +56,7 @@ export async function makeMaterial(): Promise<Material> {
     chain,
     files,
     stranger,
+    namesake,
     strangerFiles,
     status: () => {
       status ??= makeStatus(chain, files, folder);
@@ -109,25 +111,6 @@ export function versionOptions(version: Version): Pick<ServerOptions, 'minVersio
 }
 
 export const PSK: Psk = { identity: 'matrix', keyHex: '07'.repeat(48) };
-
-/** The usual compression of certificates (RFC 8879), with a count of what it did. */
-export class Compressors {
-  compressed = 0;
-  decompressed = 0;
-  readonly list: readonly CertificateCompressor[] = [...certificateCompressors.values()].map(
-    ({ id, compress, decompress }) => ({
-      id,
-      compress: (certificate) => {
-        this.compressed += 1;
-        return compress?.(certificate) ?? null;
-      },
-      decompress: (bytes, limit) => {
-        this.decompressed += 1;
-        return decompress?.(bytes, limit) ?? null;
-      },
-    }),
-  );
-}
 
 /** Lines of a key log by label, in lower case but for it. */
 export function keyLogLines(text: string): Map<string, Set<string>> {

@@ -292,6 +292,8 @@ export async function runPeer(
 export interface PeerServerOptions extends SpawnPeerOptions {
   readonly path: string;
   readonly args: (port: number) => readonly string[];
+  /** Absent: any that is free. */
+  readonly port?: number;
   /**
    * What it says when it listens. Without it the port is tried until it answers, which costs the server one
    * connection: do not leave it out for one that counts them.
@@ -322,7 +324,7 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
   const limitMs = options.limitMs ?? 15_000;
   // Between finding a port and using it another process may take it.
   for (let attempt = 0; ; attempt += 1) {
-    const port = await freePort(host);
+    const port = options.port ?? (await freePort(host));
     const peer = new RunningPeer(options.path, options.args(port), options);
     try {
       if (options.ready) await peer.waitFor(options.ready, limitMs);

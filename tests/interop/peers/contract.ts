@@ -74,10 +74,14 @@ export interface ClientReport {
 export interface ClientPeer {
   /** How it ends a connection: `transport` is without a close_notify. */
   readonly endsBy: 'close_notify' | 'transport';
+  /** It shows no certificate of an authority that the server does not name. */
+  readonly showsOnlyNamed?: boolean;
   visit(wish: ClientWish): Promise<readonly ClientReport[]>;
 }
 
 export interface ServerWish extends CommonWish {
+  /** Absent: any that is free. */
+  readonly port?: number;
   readonly identity: ChainFiles;
   readonly noTickets?: boolean;
   /** Tickets promise early data. */

@@ -70,6 +70,7 @@ function isResumed(text: string): boolean {
 }
 
 class GnutlsClient implements ClientPeer {
+  readonly showsOnlyNamed = true;
   readonly endsBy = 'close_notify';
   readonly #path: string;
   readonly #folder: string;
@@ -178,6 +179,7 @@ class GnutlsServer implements ServerPeer {
     if (wish.noTickets && wish.version === '1.3') cannot('gnutls-serv', wish, ['noTickets']);
     const server = await startPeerServer({
       path: this.#path,
+      ...(wish.port === undefined ? {} : { port: wish.port }),
       args: (port) => [
         ...commonArguments(wish),
         ...['--port', `${port}`, wish.http ? '--http' : '--echo'],
