@@ -147,6 +147,10 @@ interface Rules {
 
 /** Milliseconds between two looks at the store that tickets of unknown keys cause. */
 const REFRESH_EVERY_MS = 1000;
+/** Looks at the store, and milliseconds between them, while the first key is being made. */
+const FIRST_LOOKS = 10;
+const FIRST_LOOK_MS = 150;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const USE = 'ticket keys';
 
 function rulesOf(options: FleetKeyringOptions): Rules {
@@ -215,8 +219,12 @@ export class FleetKeyring implements SharedTicketSealer {
   #lastRead: Uint8Array | null = null;
   #inStore: Set<string> = new Set();
   #timer: Timer | null = null;
+  #wake: Timer | null = null;
+  #wakeMs = Number.NaN;
   #polling: Promise<boolean> | null = null;
   #refreshedMs: number = Number.NEGATIVE_INFINITY;
+  /** Polls that failed in a row. */
+  #failures = 0;
   #started = false;
   #ended = false;
   #saidNoKey = false;
@@ -238,8 +246,9 @@ export class FleetKeyring implements SharedTicketSealer {
   }
 
   /**
-   * Looks at the store, and from now on every `pollSec`. Resolves after the first look, to whether tickets can
-   * be sealed: if not, the store did not answer. Never rejects.
+   * Looks at the store, and from now on every `pollSec`. Resolves after the first look, or a second and a half
+   * later while another node makes the first key, to whether tickets can be sealed: if not, the store did not
+   * answer. Never rejects.
    */
   async start(): Promise<boolean> {
     this.#live();
@@ -247,6 +256,12 @@ export class FleetKeyring implements SharedTicketSealer {
       this.#started = true;
       await this.#tick();
     } else await this.poll();
+    // Another node may be making the first key at this moment.
+    for (let i = 0; i < FIRST_LOOKS && this.#sealing === null && this.#failures === 0; i++) {
+      await new Promise<void>((done) => this.#timers.after(FIRST_LOOK_MS, done));
+      if (this.#ended) return false;
+      await this.poll();
+    }
     return this.#sealing !== null;
   }
 
@@ -332,7 +347,9 @@ export class FleetKeyring implements SharedTicketSealer {
   destroy(): void {
     this.#ended = true;
     this.#timer?.cancel();
+    this.#wake?.cancel();
     this.#timer = null;
+    this.#wake = null;
     for (const key of this.#keys.values()) wipe(key);
     this.#keys.clear();
     this.#sealing = null;
@@ -356,13 +373,14 @@ export class FleetKeyring implements SharedTicketSealer {
     this.#timer = this.#timers.after(this.#delayMs(), () => void this.#tick());
   }
 
-  /** To the next poll, each node at its own time; or to the next key's end, which is kept to the millisecond. */
+  /** To the next poll: each node at its own time, and sooner while the store fails or nothing can be sealed. */
   #delayMs(): number {
     const [share = 0] = this.#provider.random(1);
-    const pollMs = this.#rules.pollMs * (0.75 + share / 1024);
-    let endMs = Number.POSITIVE_INFINITY;
-    for (const key of this.#keys.values()) endMs = Math.min(endMs, key.endMs);
-    return Math.max(1, Math.min(pollMs, endMs - this.#clock.wallMs()));
+    let pollMs = this.#rules.pollMs;
+    if (this.#failures > 0 || this.#sealing === null) {
+      pollMs = Math.min(pollMs / 8, 1000 * 2 ** Math.min(this.#failures, 20));
+    }
+    return Math.max(1, pollMs * (0.75 + share / 1024));
   }
 
   async #poll(): Promise<boolean> {
@@ -371,8 +389,10 @@ export class FleetKeyring implements SharedTicketSealer {
       if (this.#ended) return true;
       this.#settle(this.#clock.wallMs());
       if (missing || this.#wantsKey() !== null) await this.#write();
+      this.#failures = 0;
       return true;
     } catch (error) {
+      this.#failures++;
       if (!this.#ended) {
         this.#settle(this.#clock.wallMs());
         this.#tell('store-failed', null, { error });
@@ -559,6 +579,7 @@ export class FleetKeyring implements SharedTicketSealer {
       if (sealing === null || isLater(key, sealing)) sealing = key;
     }
     this.#dueMs = dueMs;
+    this.#wakeAt(dueMs, nowMs);
     const before = this.#sealing;
     this.#sealing = sealing;
     if (sealing !== null) {
@@ -568,6 +589,20 @@ export class FleetKeyring implements SharedTicketSealer {
       this.#saidNoKey = true;
       this.#tell('no-key', null);
     }
+  }
+
+  /** A key's end is kept to the millisecond, whether or not anybody calls or the store answers. */
+  #wakeAt(dueMs: number, nowMs: number): void {
+    if (!this.#started || dueMs === this.#wakeMs) return;
+    this.#wake?.cancel();
+    this.#wakeMs = dueMs;
+    this.#wake = null;
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    // Timers of most platforms end at 2^31 ms.
+    this.#wake = this.#timers.after(Math.min(dueMs - nowMs, MAX_TIMER_MS), () => {
+      this.#wakeMs = Number.NaN;
+      if (!this.#ended) this.#settle(this.#clock.wallMs());
+    });
   }
 
   #sorted(): NodeKey[] {
