@@ -463,10 +463,16 @@ export class FleetKeyring implements SharedTicketSealer {
     return key;
   }
 
-  /** From when a node that has read the key at that time or later may seal with it. */
-  #usableMs({ first, publishedMs }: Pick<NodeKey, 'first' | 'publishedMs'>): number {
-    const { publishMs, skewMs, firstUseMs } = this.#rules;
-    return publishedMs + (first ? firstUseMs : publishMs + skewMs);
+  /** From when a node that has read the key at that time or later may seal with it, but for its turn. */
+  #usableMs({ first, startMs, publishedMs }: Pick<NodeKey, 'first' | 'startMs' | 'publishedMs'>): number {
+    const { publishMs, skewMs } = this.#rules;
+    // A first key is for now, by whatever clock.
+    return first ? startMs - skewMs : publishedMs + publishMs + skewMs;
+  }
+
+  /** From when a node seals with a key that it has confirmed. */
+  #fromMs(key: NodeKey): number {
+    return key.first ? this.#usableMs(key) : Math.max(key.startMs, this.#usableMs(key));
   }
 
   /** Which key has to be made now, if any. */
@@ -509,7 +515,7 @@ export class FleetKeyring implements SharedTicketSealer {
   async #putRing(wants: 'first' | 'next' | null): Promise<void> {
     const nowMs = this.#clock.wallMs();
     const made: SharedKey[] = [];
-    if (wants === 'first') made.push(this.#make(nowMs + this.#rules.firstUseMs, nowMs, true));
+    if (wants === 'first') made.push(this.#make(nowMs + this.#firstWaitMs(), nowMs, true));
     if (wants !== null && this.#keys.size + 2 <= MAX_RING_KEYS) made.push(this.#makeNext(nowMs, made[0]));
     const ring: SharedKey[] = [...made];
     for (const key of this.#sorted()) {
@@ -532,6 +538,11 @@ export class FleetKeyring implements SharedTicketSealer {
       for (const { material } of made) wipeKeyMaterial(material);
     }
     for (const { material } of made) this.#tell('made', toHex(material.name));
+  }
+
+  #firstWaitMs(): number {
+    const { firstUseMs, skewMs } = this.#rules;
+    return firstUseMs === 0 ? 0 : firstUseMs + skewMs;
   }
 
   #makeNext(nowMs: number, first: SharedKey | undefined): SharedKey {
@@ -573,7 +584,7 @@ export class FleetKeyring implements SharedTicketSealer {
         this.#tell('wiped', key.name);
         continue;
       }
-      const fromMs = Math.max(key.startMs, this.#usableMs(key));
+      const fromMs = this.#fromMs(key);
       for (const ms of [fromMs, key.sealUntilMs, key.endMs]) if (ms > nowMs) dueMs = Math.min(dueMs, ms);
       if (!key.confirmed || nowMs < fromMs || nowMs >= key.sealUntilMs) continue;
       if (sealing === null || isLater(key, sealing)) sealing = key;
