@@ -44,7 +44,7 @@ export function checkSecureContextOptions(options: SecureContextOptions): void {
 function checkEngines(options: SecureContextOptions): void {
   const { privateKeyIdentifier, privateKeyEngine, clientCertEngine } = options;
   const wrong = (name: string, value: unknown): CodedTypeError =>
-    invalidArgType(name, 'one of type string, null, or undefined', value);
+    invalidArgType(name, 'of type string or one of null or undefined', value);
   if (privateKeyIdentifier != null) {
     if (privateKeyEngine == null) throw invalidArgValue('options.privateKeyEngine', privateKeyEngine);
     if (options.key) throw invalidArgValue('options.privateKeyIdentifier', privateKeyIdentifier);

@@ -93,11 +93,12 @@ function pair(
   chains: readonly (readonly Uint8Array[])[],
   provider: CryptoProvider,
 ): Credential {
-  const privateKey = provider.importPrivateKey(pem, phrase);
+  // First, so that what is wrong is told in OpenSSL's words. A passphrase that is missing is an empty one.
   const nodeKey = createPrivateKey({
     key: typeof pem === 'string' ? pem : Buffer.from(pem),
-    ...(phrase === undefined ? {} : { passphrase: phrase }),
+    passphrase: phrase ?? '',
   });
+  const privateKey = provider.importPrivateKey(pem, phrase);
   const chain = chains.find((candidate) =>
     new X509Certificate(candidate[0] as Uint8Array).checkPrivateKey(nodeKey),
   );

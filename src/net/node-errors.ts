@@ -49,8 +49,11 @@ function received(value: unknown): string {
       ? `Received an instance of ${name}`
       : `Received ${inspect(value, { depth: -1 })}`;
   }
-  const text = inspect(value, { colors: false });
-  return `Received type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
+  if (typeof value === 'string') {
+    const shown = value.length > 28 ? `${value.slice(0, 25)}...` : value;
+    return `Received type string (${shown.includes("'") ? JSON.stringify(shown) : `'${shown}'`})`;
+  }
+  return `Received type ${typeof value} (${inspect(value, { colors: false })})`;
 }
 
 /** ERR_INVALID_ARG_TYPE. `expected` is the end of a sentence: `of type string`. */
@@ -73,9 +76,8 @@ export function invalidArgValue(name: string, value: unknown, problem = 'is inva
 
 /** ERR_OUT_OF_RANGE. `range` is the end of a sentence: `>= 0 && <= 2147483647`. */
 export function outOfRange(name: string, range: string, value: unknown): CodedRangeError {
-  const digits = /^(-?)(\d{5,})$/.exec(String(value));
-  const shown =
-    digits === null ? inspect(value) : digits[1] + (digits[2] ?? '').replace(/\B(?=(\d{3})+$)/g, '_');
+  const isLong = Number.isInteger(value) && Math.abs(value as number) > 2 ** 32;
+  const shown = isLong ? String(value).replace(/\B(?=(\d{3})+$)/g, '_') : inspect(value);
   return new CodedRangeError(
     'ERR_OUT_OF_RANGE',
     `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`,

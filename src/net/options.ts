@@ -1,6 +1,5 @@
 /** The words of node:tls's options, read into the engine's numbers. */
 import { createSecureContext } from 'node:tls';
-import { inspect } from 'node:util';
 import { copyBytes } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, NamedGroup, ProtocolVersion, SignatureScheme } from '../util/registries.ts';
@@ -31,7 +30,7 @@ export function parseMaxVersion(name: string): number {
 function badVersion(name: string, which: 'minimum' | 'maximum'): CodedTypeError {
   return new CodedTypeError(
     'ERR_TLS_INVALID_PROTOCOL_VERSION',
-    `${inspect(name)} is not a valid ${which} TLS protocol version`,
+    `${JSON.stringify(name)} is not a valid ${which} TLS protocol version`,
   );
 }
 
@@ -55,7 +54,7 @@ export function parseCiphers(list: string, available: readonly number[]): Cipher
   const of12 = words.filter((word) => !is13(word));
   const suites13 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_3);
   const suites12 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_2);
-  if (words.length === 0) throw invalidArgValue('options.ciphers', list);
+  if (words.length === 0) throw invalidArgValue('options.ciphers', list.split(':'));
   const ids13 = of13.length === 0 ? suites13 : choose(of13, suites13);
   const ids12 = choose(of12, suites12);
   if (of13.length > 0 && ids13.length === 0) throw noMatch(list);

