@@ -258,12 +258,29 @@ export class SessionBody {
     return this.bytes.slice(this.start(field), this.start(field + 1));
   }
 
-  /** A body of its own with one field replaced; null removes it. */
+  /**
+   * A body of its own with one field replaced; null removes it.
+   * @throws {SessionError} `ERR_SESSION_VALUE_TOO_LONG` for a value over the field's limit.
+   */
   withField(field: FieldIndex, value: Uint8Array | null): SessionBody {
-    const fields: (Uint8Array | null)[] = new Array(FIELD_COUNT);
-    for (let i = 0; i < FIELD_COUNT; i++) fields[i] = this.has(i) ? this.view(i) : null;
-    fields[field] = value;
-    const changed = this.#onto(packFields(fields), presence(fields));
+    const given = value === null ? 0 : value.length;
+    if (given > (FIELD_LIMITS[field] as number)) throw tooLong(field, given);
+    const base = this.#base;
+    const end = this.start(FIELD_COUNT);
+    const cut = this.start(field);
+    const rest = this.start(field + 1);
+    const grown = given - (rest - cut);
+    const chunk = takeSlab(end - base + grown);
+    const { bytes: to, taken: start } = chunk;
+    const { bytes: from } = this;
+    copyRange(from, base, cut, to, start);
+    if (value !== null) copyRange(value, 0, given, to, start + cut - base);
+    copyRange(from, rest, end, to, start + rest - base + grown);
+    for (let i = field; i < FIELD_COUNT; i++) putEnd(to, start, i, this.start(i + 1) - base + grown);
+    const changed = this.#onto(
+      chunk,
+      value === null ? this.present & ~(1 << field) : this.present | (1 << field),
+    );
     // What was offered was the ticket that it had.
     if (field === Field.ticket) changed.wasOffered = false;
     return changed;
@@ -274,7 +291,7 @@ export class SessionBody {
     const base = this.#base;
     const end = this.start(FIELD_COUNT);
     const chunk = takeSlab(end - base);
-    chunk.bytes.set(bytes.subarray(base, end), chunk.taken);
+    copyRange(bytes, base, end, chunk.bytes, chunk.taken);
     return this.#onto(chunk, this.present);
   }
 
@@ -359,14 +376,24 @@ export function packRanges(source: Uint8Array, starts: Int32Array, ends: Int32Ar
   for (let i = 0; i < FIELD_COUNT; i++) {
     const start = starts[i] as number;
     const length = (ends[i] as number) - start;
-    if (length <= 48) for (let j = 0; j < length; j++) bytes[base + at + j] = source[start + j] as number;
-    else bytes.set(source.subarray(start, start + length), base + at);
+    copyRange(source, start, start + length, bytes, base + at);
     at += length;
-    bytes[base + i * 3] = at;
-    bytes[base + i * 3 + 1] = at >> 8;
-    bytes[base + i * 3 + 2] = at >> 16;
+    putEnd(bytes, base, i, at);
   }
   return chunk;
+}
+
+/** Says where field `i` ends, counted from the slab's own beginning. */
+function putEnd(bytes: Uint8Array, base: number, i: number, end: number): void {
+  bytes[base + i * 3] = end;
+  bytes[base + i * 3 + 1] = end >> 8;
+  bytes[base + i * 3 + 2] = end >> 16;
+}
+
+function copyRange(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  // For short values a loop is cheaper than the call into `set`.
+  if (end - start > 48) to.set(from.subarray(start, end), at);
+  else for (let i = start; i < end; i++) to[at + i - start] = from[i] as number;
 }
 
 function tooLong(field: number, length: number): SessionError {
