@@ -2,7 +2,7 @@
 import type { ClientConfig, Credential, ServerConfig } from '../../src/handshake/config.ts';
 import type { OpenTicketAnswer } from '../../src/handshake/jobs.ts';
 import type { SessionCore } from '../../src/session/core.ts';
-import { Memory, Pair, USUAL } from '../support/engine-pair.ts';
+import { type Between, Memory, Pair, USUAL } from '../support/engine-pair.ts';
 import { openProvider } from '../support/open-provider.ts';
 import type { Flow } from './table.ts';
 
@@ -53,7 +53,8 @@ function serverOptions(flow: Pick<Flow, 'version' | 'setup'>): Partial<ServerCon
 }
 
 export interface Setting extends Disposable {
-  readonly pair: () => Pair;
+  /** `between` stands in the way of what passes, but not of the handshake that made the session. */
+  readonly pair: (between?: Between) => Pair;
 }
 
 /**
@@ -69,10 +70,11 @@ export function prepare(
   const memory = new Memory();
   const stapled =
     setup.stapled === true ? { ...credential, ocspResponse: new Uint8Array([1, 2, 3]) } : credential;
-  const make = (session: SessionCore | null): Pair =>
+  const make = (session: SessionCore | null, between: Between = {}): Pair =>
     new Pair(
       stapled,
       {
+        between,
         client: { ...clientOptions(flow, session), maxSendFragment },
         server: { ...serverOptions(flow), maxSendFragment },
         clientAnswer: (job) =>
@@ -95,10 +97,10 @@ export function prepare(
   };
   let session: SessionCore | null = null;
   return {
-    pair: () => {
+    pair: (between) => {
       // A TLS 1.2 session does not outlive a fatal alert (RFC 5246, 7.2.2): each run needs its own.
       if (setup.resumed === true && (session === null || flow.version === 0x0303)) session = freshSession();
-      return make(session);
+      return make(session, between);
     },
     [Symbol.dispose]() {
       for (const first of firsts) first[Symbol.dispose]();
