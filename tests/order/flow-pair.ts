@@ -1,8 +1,9 @@
 /** Two engines, set up for a handshake of the table, under a provider that protects nothing. */
+import { expect } from 'vitest';
 import type { ClientConfig, Credential, ServerConfig } from '../../src/handshake/config.ts';
 import type { OpenTicketAnswer } from '../../src/handshake/jobs.ts';
 import type { SessionCore } from '../../src/session/core.ts';
-import { type Between, Memory, Pair, USUAL } from '../support/engine-pair.ts';
+import { type Between, type End, Memory, Pair, USUAL } from '../support/engine-pair.ts';
 import { openProvider } from '../support/open-provider.ts';
 import type { Flow } from './table.ts';
 
@@ -27,7 +28,10 @@ function clientOptions(
     groups: [0x1d, 0x18, 0x17],
     keyShareCount: 1,
     requestOcsp: setup.stapled === true,
-    earlyData: setup.earlyData === true,
+    earlyData: setup.earlyData === true || setup.earlyDataRefused === true,
+    postHandshakeAuth: setup.lateCertificate !== undefined,
+    allowPskKe: setup.pskKe === true,
+    pskKeOnly: setup.pskKe === true,
     certificateCompressors: setup.compressed === true ? [COMPRESSOR] : [],
     session,
     ticketReuse: true,
@@ -45,10 +49,27 @@ function serverOptions(flow: Pick<Flow, 'version' | 'setup'>): Partial<ServerCon
     clientCertificate: setup.clientCertificate === undefined ? 'none' : 'request',
     tickets: version === 0x0304 || setup.tickets === true,
     sessionIds: true,
-    maxEarlyData: setup.earlyData === true ? 1024 : 0,
+    // A server that refuses early data promises it all the same: its guard says no.
+    maxEarlyData: setup.earlyData === true || setup.earlyDataRefused === true ? 1024 : 0,
     receiveMaxEarlyData: 1024,
-    replayGuard: setup.earlyData === true,
+    replayGuard: setup.earlyData === true || setup.earlyDataRefused === true,
+    statefulTickets: setup.statefulTickets === true,
+    allowPskKe: setup.pskKe === true,
+    ...(setup.lateCertificate === undefined ? {} : { sessionIdContext: new Uint8Array([1]) }),
     certificateCompressors: setup.compressed === true ? [COMPRESSOR] : [],
+  };
+}
+
+/** A server that asks for a certificate as soon as its handshake is over. */
+function askLate(server: End, required: boolean): void {
+  const work = server.work.bind(server);
+  let asked = false;
+  server.work = (): void => {
+    work();
+    if (asked || !server.has('handshake')) return;
+    asked = true;
+    expect(server.connection.requestCertificate(required)).toBe(true);
+    work();
   };
 }
 
@@ -70,16 +91,20 @@ export function prepare(
   const memory = new Memory();
   const stapled =
     setup.stapled === true ? { ...credential, ocspResponse: new Uint8Array([1, 2, 3]) } : credential;
-  const make = (session: SessionCore | null, between: Between = {}): Pair =>
-    new Pair(
+  const make = (session: SessionCore | null, between: Between = {}): Pair => {
+    const pair = new Pair(
       stapled,
       {
         between,
         client: { ...clientOptions(flow, session), maxSendFragment },
         server: { ...serverOptions(flow), maxSendFragment },
         clientAnswer: (job) =>
-          job.kind === 'client-certificate' && setup.clientCertificate === 'sent' ? credential : USUAL,
+          job.kind === 'client-certificate' &&
+          (setup.clientCertificate === 'sent' || setup.lateCertificate === 'sent')
+            ? credential
+            : USUAL,
         serverAnswer: (job, id, end) => {
+          if (job.kind === 'replay' && setup.earlyDataRefused === true) return { accept: false };
           if (job.kind !== 'open-ticket' || setup.renewed !== true) return USUAL;
           const opened = memory.answer(job, id, end) as OpenTicketAnswer;
           return opened.opened ? { ...opened, renew: true } : opened;
@@ -87,6 +112,9 @@ export function prepare(
       },
       memory,
     );
+    if (setup.lateCertificate !== undefined) askLate(pair.server, setup.lateCertificate === 'sent');
+    return pair;
+  };
   const firsts: Pair[] = [];
   const freshSession = (): SessionCore => {
     const first = make(null).run();
@@ -99,7 +127,9 @@ export function prepare(
   return {
     pair: (between) => {
       // A TLS 1.2 session does not outlive a fatal alert (RFC 5246, 7.2.2): each run needs its own.
-      if (setup.resumed === true && (session === null || flow.version === 0x0303)) session = freshSession();
+      // So does a stateful ticket, which is good once.
+      const once = flow.version === 0x0303 || setup.statefulTickets === true;
+      if (setup.resumed === true && (session === null || once)) session = freshSession();
       return make(session, between);
     },
     [Symbol.dispose]() {
