@@ -33,14 +33,6 @@ export {
   SSL_set_session,
 } from '../openssl/connection.ts';
 export {
-  SSL_EARLY_DATA_ACCEPTED,
-  SSL_EARLY_DATA_NOT_SENT,
-  SSL_EARLY_DATA_REJECTED,
-  SSL_READ_EARLY_DATA_ERROR,
-  SSL_READ_EARLY_DATA_FINISH,
-  SSL_READ_EARLY_DATA_SUCCESS,
-} from '../openssl/early-data-codes.ts';
-export {
   ASN1_R_DECODE_ERROR,
   ERR_clear_error,
   ERR_error_string,
@@ -81,18 +73,6 @@ export {
   SSL_R_UNSUPPORTED_SSL_VERSION,
 } from '../openssl/err.ts';
 export {
-  SSL_ERROR_NONE,
-  SSL_ERROR_SSL,
-  SSL_ERROR_SYSCALL,
-  SSL_ERROR_WANT_ASYNC,
-  SSL_ERROR_WANT_CLIENT_HELLO_CB,
-  SSL_ERROR_WANT_READ,
-  SSL_ERROR_WANT_WRITE,
-  SSL_ERROR_ZERO_RETURN,
-  SSL_RECEIVED_SHUTDOWN,
-  SSL_SENT_SHUTDOWN,
-} from '../openssl/ssl.ts';
-export {
   SSL_CIPHER_find,
   SSL_CIPHER_get_id,
   SSL_CIPHER_get_name,
@@ -112,6 +92,24 @@ export {
   SSL_client_hello_get0_session_id,
   SSL_client_hello_get1_extensions_present,
 } from '../openssl/ssl-client-hello.ts';
+export {
+  SSL_EARLY_DATA_ACCEPTED,
+  SSL_EARLY_DATA_NOT_SENT,
+  SSL_EARLY_DATA_REJECTED,
+  SSL_ERROR_NONE,
+  SSL_ERROR_SSL,
+  SSL_ERROR_SYSCALL,
+  SSL_ERROR_WANT_ASYNC,
+  SSL_ERROR_WANT_CLIENT_HELLO_CB,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_WANT_WRITE,
+  SSL_ERROR_ZERO_RETURN,
+  SSL_READ_EARLY_DATA_ERROR,
+  SSL_READ_EARLY_DATA_FINISH,
+  SSL_READ_EARLY_DATA_SUCCESS,
+  SSL_RECEIVED_SHUTDOWN,
+  SSL_SENT_SHUTDOWN,
+} from '../openssl/ssl-codes.ts';
 export {
   SSL_accept,
   SSL_clear,

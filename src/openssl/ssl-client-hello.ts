@@ -1,4 +1,5 @@
 /** The ClientHello before anything is decided: SSL_CTX_set_client_hello_cb(3). */
+import type { ClientHello } from '../wire/message/client-hello.ts';
 import type { SSL } from './ssl.ts';
 import type { SSL_CTX } from './ssl-ctx.ts';
 
@@ -18,38 +19,43 @@ export function SSL_CTX_set_client_hello_cb(
   ctx.clientHello = callback === null ? null : { cb: callback, arg };
 }
 
+function helloOf(ssl: SSL): ClientHello | null {
+  ssl.check('SSL_client_hello');
+  return ssl.hello;
+}
+
 // Outside the callback there is no hello: C returns 0 then.
 const NONE = new Uint8Array(0);
 
 /** The session id that the client offers; empty for none, and outside the callback. A copy. */
 export function SSL_client_hello_get0_session_id(ssl: SSL): Uint8Array {
-  return ssl.hello?.sessionId.slice() ?? NONE;
+  return helloOf(ssl)?.sessionId.slice() ?? NONE;
 }
 
 export function SSL_client_hello_get0_random(ssl: SSL): Uint8Array {
-  return ssl.hello?.random.slice() ?? NONE;
+  return helloOf(ssl)?.random.slice() ?? NONE;
 }
 
 export function SSL_client_hello_get0_legacy_version(ssl: SSL): number {
-  return ssl.hello?.legacyVersion ?? 0;
+  return helloOf(ssl)?.legacyVersion ?? 0;
 }
 
 /** Two bytes a suite, as on the wire. */
 export function SSL_client_hello_get0_ciphers(ssl: SSL): Uint8Array {
-  const suites = ssl.hello?.cipherSuites ?? [];
+  const suites = helloOf(ssl)?.cipherSuites ?? [];
   return Uint8Array.from(suites.flatMap((id) => [id >> 8, id & 0xff]));
 }
 
 export function SSL_client_hello_get0_compression_methods(ssl: SSL): Uint8Array {
-  return ssl.hello?.compressionMethods.slice() ?? NONE;
+  return helloOf(ssl)?.compressionMethods.slice() ?? NONE;
 }
 
 /** The types in order of arrival. */
 export function SSL_client_hello_get1_extensions_present(ssl: SSL): number[] {
-  return [...(ssl.hello?.extensions.types ?? [])];
+  return [...(helloOf(ssl)?.extensions.types ?? [])];
 }
 
 /** An extension's body, a copy; null where C returns 0. */
 export function SSL_client_hello_get0_ext(ssl: SSL, type: number): Uint8Array | null {
-  return ssl.hello?.extensions.get(type)?.slice() ?? null;
+  return helloOf(ssl)?.extensions.get(type)?.slice() ?? null;
 }

@@ -2,11 +2,13 @@
  * Connections under OpenSSL's names: SSL_new(3), SSL_connect(3), SSL_read(3), SSL_shutdown(3) and what a
  * program asks of a connection.
  */
+import { utf8 } from '../util/bytes.ts';
 import { ProtocolVersion, versionName } from '../util/registries.ts';
 import type { BIO } from './bio.ts';
 import { ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, raise } from './err.ts';
 import type { ExDataClass } from './ex-data-class.ts';
-import { connectionExData, type SSL, SSL_ERROR_NONE, Ssl } from './ssl.ts';
+import { connectionExData, type SSL, Ssl } from './ssl.ts';
+import { SSL_ERROR_NONE } from './ssl-codes.ts';
 import {
   addOptions,
   alpnList,
@@ -18,6 +20,7 @@ import {
   setVersion,
   useCredential,
 } from './ssl-ctx.ts';
+import { SSL_R_SSL3_EXT_INVALID_SERVERNAME } from './ssl-reason-codes.ts';
 import { SSL_SESSION_get_protocol_version, SSL_SESSION_get0_hostname } from './ssl-session.ts';
 import { cipherOf, type SSL_CIPHER, type X509 } from './types.ts';
 
@@ -72,24 +75,24 @@ export function SSL_set_bio(ssl: SSL, rbio: BIO | null, wbio: BIO | null): void 
   ssl.check('SSL_set_bio');
   if (rbio === ssl.rbio && wbio === ssl.wbio) return;
   if (rbio !== null && rbio === wbio) rbio.upRef();
-  if (rbio === ssl.rbio) ssl.setWriteBio(wbio);
-  else if (wbio === ssl.wbio && ssl.rbio !== ssl.wbio) ssl.setReadBio(rbio);
+  if (rbio === ssl.rbio) ssl.transport.wbio = wbio;
+  else if (wbio === ssl.wbio && ssl.rbio !== ssl.wbio) ssl.transport.rbio = rbio;
   else {
-    ssl.setReadBio(rbio);
-    ssl.setWriteBio(wbio);
+    ssl.transport.rbio = rbio;
+    ssl.transport.wbio = wbio;
   }
 }
 
 /** Takes over one reference. */
 export function SSL_set0_rbio(ssl: SSL, bio: BIO | null): void {
   ssl.check('SSL_set0_rbio');
-  ssl.setReadBio(bio);
+  ssl.transport.rbio = bio;
 }
 
 /** Takes over one reference. Output that the BIO before had no room for goes to this one. */
 export function SSL_set0_wbio(ssl: SSL, bio: BIO | null): void {
   ssl.check('SSL_set0_wbio');
-  ssl.setWriteBio(bio);
+  ssl.transport.wbio = bio;
 }
 
 /** Borrowed. */
@@ -128,11 +131,13 @@ export function SSL_do_handshake(ssl: SSL): number {
 }
 
 export function SSL_connect(ssl: SSL): number {
+  ssl.check('SSL_connect');
   ssl.role ??= 'client';
   return SSL_do_handshake(ssl);
 }
 
 export function SSL_accept(ssl: SSL): number {
+  ssl.check('SSL_accept');
   ssl.role ??= 'server';
   return SSL_do_handshake(ssl);
 }
@@ -186,6 +191,7 @@ export function SSL_write_ex(ssl: SSL, data: Uint8Array): { ret: number; written
 
 /** SSL_SENT_SHUTDOWN and SSL_RECEIVED_SHUTDOWN. */
 export function SSL_get_shutdown(ssl: SSL): number {
+  ssl.check('SSL_get_shutdown');
   return ssl.shutdownState;
 }
 
@@ -202,6 +208,7 @@ export function SSL_set_quiet_shutdown(ssl: SSL, mode: number): void {
 
 /** Why the last call returned what it did: one of SSL_ERROR_*. */
 export function SSL_get_error(ssl: SSL, ret: number): number {
+  ssl.check('SSL_get_error');
   return ret > 0 ? SSL_ERROR_NONE : ssl.errorCode;
 }
 
@@ -217,6 +224,7 @@ export function SSL_in_init(ssl: SSL): number {
 
 /** 1 for a server. */
 export function SSL_is_server(ssl: SSL): number {
+  ssl.check('SSL_is_server');
   return ssl.role === 'server' ? 1 : 0;
 }
 
@@ -278,6 +286,7 @@ export function SSL_set1_groups(ssl: SSL, groups: readonly number[]): number {
 
 /** Client: TLSEXT_STATUSTYPE_ocsp asks for a stapled response. 1; 0 for another type. */
 export function SSL_set_tlsext_status_type(ssl: SSL, type: number): number {
+  ssl.check('SSL_set_tlsext_status_type');
   if (type !== TLSEXT_STATUSTYPE_ocsp) return 0;
   ssl.settings.statusType = true;
   return 1;
@@ -302,8 +311,19 @@ export function SSL_verify_client_post_handshake(ssl: SSL): number {
   return ssl.requestCertificate();
 }
 
-/** The name to ask for. Null: none. */
+/** TLSEXT_MAXLEN_host_name, in bytes. */
+const MAX_HOST_NAME = 255;
+
+/** The name to ask for; null for none. 1; 0 and an error for a name that is empty, or longer than 255 bytes. */
 export function SSL_set_tlsext_host_name(ssl: SSL, name: string | null): number {
+  ssl.check('SSL_set_tlsext_host_name');
+  ssl.hostname = null;
+  if (name === null) return 1;
+  const length = utf8(name).length;
+  if (length === 0 || length > MAX_HOST_NAME || name.includes('\0')) {
+    raise(ERR_LIB_SSL, SSL_R_SSL3_EXT_INVALID_SERVERNAME);
+    return 0;
+  }
   ssl.hostname = name;
   return 1;
 }
@@ -313,6 +333,7 @@ export function SSL_set_tlsext_host_name(ssl: SSL, name: string | null): number 
  * set. Server: the name that the client asked for, or null.
  */
 export function SSL_get_servername(ssl: SSL): string | null {
+  ssl.check('SSL_get_servername');
   if (ssl.role === 'server') return ssl.connection?.info.serverName ?? null;
   const { session, hostname } = ssl;
   if (hostname !== null || !ssl.isBefore || session === null) return hostname;
@@ -322,6 +343,7 @@ export function SSL_get_servername(ssl: SSL): string | null {
 
 /** As in C, **0 is success**. */
 export function SSL_set_alpn_protos(ssl: SSL, protos: Uint8Array): number {
+  ssl.check('SSL_set_alpn_protos');
   const list = alpnList(protos);
   if (list === null) return 1;
   ssl.settings.alpn = list;
@@ -335,11 +357,13 @@ export function SSL_get0_alpn_selected(ssl: SSL): Uint8Array {
 
 /** X509_V_* of the peer's certificate. */
 export function SSL_get_verify_result(ssl: SSL): number {
+  ssl.check('SSL_get_verify_result');
   return ssl.verifyResult;
 }
 
 /** The peer's certificate, borrowed; null when it sent none. */
 export function SSL_get0_peer_certificate(ssl: SSL): X509 | null {
+  ssl.check('SSL_get0_peer_certificate');
   return ssl.session?.body('SSL_get0_peer_certificate').peer ?? null;
 }
 
@@ -367,6 +391,7 @@ export function SSL_export_keying_material(
   label: string,
   context: Uint8Array | null,
 ): Uint8Array | null {
+  ssl.check('SSL_export_keying_material');
   try {
     return ssl.connection?.exportKeyingMaterial(label, context, length) ?? null;
   } catch (error) {

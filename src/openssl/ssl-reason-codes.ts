@@ -49,6 +49,7 @@ export const SSL_R_RENEGOTIATION_MISMATCH = 337;
 export const SSL_R_REQUEST_SENT = 286;
 export const SSL_R_SESSION_ID_CONTEXT_UNINITIALIZED = 277;
 export const SSL_R_SHUTDOWN_WHILE_IN_INIT = 407;
+export const SSL_R_SSL3_EXT_INVALID_SERVERNAME = 319;
 export const SSL_R_SSLV3_ALERT_BAD_CERTIFICATE = 1042;
 export const SSL_R_SSLV3_ALERT_BAD_RECORD_MAC = 1020;
 export const SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED = 1045;
@@ -155,6 +156,7 @@ export const SSL_REASON_TEXTS: ReadonlyMap<number, string> = new Map([
   [SSL_R_REQUEST_SENT, 'request sent'],
   [SSL_R_SESSION_ID_CONTEXT_UNINITIALIZED, 'session id context uninitialized'],
   [SSL_R_SHUTDOWN_WHILE_IN_INIT, 'shutdown while in init'],
+  [SSL_R_SSL3_EXT_INVALID_SERVERNAME, 'ssl3 ext invalid servername'],
   [SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, 'sslv3 alert bad certificate'],
   [SSL_R_SSLV3_ALERT_BAD_RECORD_MAC, 'sslv3 alert bad record mac'],
   [SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, 'sslv3 alert certificate expired'],

@@ -15,17 +15,27 @@ import { TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import { type ClientHello, readClientHello } from '../wire/message/client-hello.ts';
 import type { BIO } from './bio.ts';
+import { ERR_LIB_SSL, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, raise, SSL_R_BAD_LENGTH } from './err.ts';
+import { ExDataClass, type ExValues } from './ex-data-class.ts';
+import { SSL_CLIENT_HELLO_ERROR, SSL_CLIENT_HELLO_RETRY } from './ssl-client-hello.ts';
 import {
   SSL_EARLY_DATA_ACCEPTED,
   SSL_EARLY_DATA_NOT_SENT,
   SSL_EARLY_DATA_REJECTED,
+  SSL_ERROR_NONE,
+  SSL_ERROR_SSL,
+  SSL_ERROR_SYSCALL,
+  SSL_ERROR_WANT_ASYNC,
+  SSL_ERROR_WANT_CLIENT_HELLO_CB,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_WANT_WRITE,
+  SSL_ERROR_ZERO_RETURN,
   SSL_READ_EARLY_DATA_ERROR,
   SSL_READ_EARLY_DATA_FINISH,
   SSL_READ_EARLY_DATA_SUCCESS,
-} from './early-data-codes.ts';
-import { ERR_LIB_SSL, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, raise, SSL_R_BAD_LENGTH } from './err.ts';
-import { ExDataClass, type ExValues } from './ex-data-class.ts';
-import { SSL_CLIENT_HELLO_ERROR, SSL_CLIENT_HELLO_RETRY } from './ssl-client-hello.ts';
+  SSL_RECEIVED_SHUTDOWN,
+  SSL_SENT_SHUTDOWN,
+} from './ssl-codes.ts';
 import { type Settings, type SSL_CTX, SSL_VERIFY_FAIL_IF_NO_PEER_CERT, SSL_VERIFY_PEER } from './ssl-ctx.ts';
 import { raiseFailure, SslFault } from './ssl-fault.ts';
 import {
@@ -47,29 +57,16 @@ import {
 import { checkEarlySession, servicesOf } from './ssl-services.ts';
 import { clientSetup, serverSetup } from './ssl-setup.ts';
 import { cookiesOf } from './ssl-stateless.ts';
+import { Transport } from './ssl-transport.ts';
 import { type SSL_SESSION, sessionOf } from './types.ts';
-
-// SSL_get_error(3).
-export const SSL_ERROR_NONE = 0;
-export const SSL_ERROR_SSL = 1;
-export const SSL_ERROR_WANT_READ = 2;
-export const SSL_ERROR_WANT_WRITE = 3;
-export const SSL_ERROR_SYSCALL = 5;
-export const SSL_ERROR_ZERO_RETURN = 6;
-export const SSL_ERROR_WANT_ASYNC = 9;
-export const SSL_ERROR_WANT_CLIENT_HELLO_CB = 11;
-
-// SSL_get_shutdown(3).
-export const SSL_SENT_SHUTDOWN = 1;
-export const SSL_RECEIVED_SHUTDOWN = 2;
 
 export const connectionExData: ExDataClass<Ssl> = new ExDataClass<Ssl>();
 
 /** A connection. Programs hold it by the functions below, under the type SSL. */
 export class Ssl implements JobOwner {
-  readonly settings: Settings;
-  readonly exData: ExValues;
-  ctx: SSL_CTX;
+  readonly #settings: Settings;
+  readonly #exData: ExValues;
+  #ctx: SSL_CTX;
   /** Where sessions and tickets are kept: the first context, also when SSL_set_SSL_CTX gave another. */
   readonly sessionCtx: SSL_CTX;
   /** For server_name and, with verification, for the certificate. */
@@ -78,10 +75,7 @@ export class Ssl implements JobOwner {
   verifyResult = 0;
   /** While the client-hello callback runs. */
   hello: ClientHello | null = null;
-  #rbio: BIO | null = null;
-  #wbio: BIO | null = null;
-  /** Output that the BIO had no room for. */
-  #outbox: Uint8Array | null = null;
+  readonly #transport: Transport = new Transport();
   /** The current session: one library reference. */
   #session: SessionCore | null = null;
   /** What the engine last had as its session; it becomes the current one when that changes. */
@@ -116,11 +110,11 @@ export class Ssl implements JobOwner {
   constructor(ctx: SSL_CTX, settings: Settings = ctx.settings) {
     ctx.hold();
     ctx.hold();
-    this.ctx = ctx;
+    this.#ctx = ctx;
     this.sessionCtx = ctx;
-    this.settings = { ...settings };
+    this.#settings = { ...settings };
     try {
-      this.exData = connectionExData.create(this);
+      this.#exData = connectionExData.create(this);
     } catch (error) {
       ctx.release();
       ctx.release();
@@ -130,6 +124,29 @@ export class Ssl implements JobOwner {
 
   check(call: string): void {
     if (this.#references === 0) throw new UsageError('ERR_OPENSSL_SSL_ENDED', `${call}: the SSL was freed`);
+  }
+
+  // What the functions reach an SSL by: after its end there is nothing to reach.
+
+  get settings(): Settings {
+    this.check('SSL');
+    return this.#settings;
+  }
+
+  get exData(): ExValues {
+    this.check('SSL');
+    return this.#exData;
+  }
+
+  /** Certificates and callbacks come from it. */
+  get ctx(): SSL_CTX {
+    this.check('SSL');
+    return this.#ctx;
+  }
+
+  get transport(): Transport {
+    this.check('SSL');
+    return this.#transport;
   }
 
   /** One call at a time: a callback that calls back into the SSL it was called for would find it half-changed. */
@@ -147,6 +164,7 @@ export class Ssl implements JobOwner {
   }
 
   get connection(): Connection | null {
+    this.check('SSL');
     return this.#connection;
   }
 
@@ -157,11 +175,13 @@ export class Ssl implements JobOwner {
   }
 
   get version(): number {
+    this.check('SSL_version');
     const negotiated = this.#connection?.info.version ?? 0;
     return negotiated === 0 ? this.settings.maxVersion : negotiated;
   }
 
   get isFinished(): boolean {
+    this.check('SSL_is_init_finished');
     return this.#done;
   }
 
@@ -178,28 +198,18 @@ export class Ssl implements JobOwner {
   }
 
   get errorCode(): number {
+    this.check('SSL_get_error');
     return this.#error;
   }
 
   get rbio(): BIO | null {
-    return this.#rbio;
+    this.check('SSL_get_rbio');
+    return this.#transport.rbio;
   }
 
   get wbio(): BIO | null {
-    return this.#wbio;
-  }
-
-  /** Takes over one reference of the application's. */
-  setReadBio(bio: BIO | null): void {
-    bio?.take();
-    this.#rbio?.release();
-    this.#rbio = bio;
-  }
-
-  setWriteBio(bio: BIO | null): void {
-    bio?.take();
-    this.#wbio?.release();
-    this.#wbio = bio;
+    this.check('SSL_get_wbio');
+    return this.#transport.wbio;
   }
 
   get shutdownState(): number {
@@ -298,7 +308,7 @@ export class Ssl implements JobOwner {
       if (!this.#done && this.role === 'client') connection.endEarlyData();
       return this.#done;
     });
-    if (connection.error !== null || !this.#done || this.#outbox !== null) return this.#failed(-1);
+    if (connection.error !== null || !this.#done || this.#transport.isFull) return this.#failed(-1);
     if ((this.#ticketsArmed || this.#certificateWanted) && !this.#sendLate()) return this.#failed(-1);
     if (this.role === 'server' && this.#earlyState === 'open') this.#earlyState = 'finished';
     this.#error = SSL_ERROR_NONE;
@@ -373,21 +383,17 @@ export class Ssl implements JobOwner {
 
   /** False when there is nothing to read now. */
   #receive(connection: Connection): boolean {
-    const rbio = this.#rbio;
-    if (rbio === null) {
+    const transport = this.#transport;
+    if (transport.rbio === null) {
       this.#error = SSL_ERROR_SYSCALL;
       return false;
     }
-    const pending = rbio.view();
-    if (pending.length > 0) {
-      // One record, as in C: what lies behind it is for the next call, should this one have enough. A copy, and
-      // off the BIO before anybody is called: a callback may write to it, or read.
-      const bytes = pending.slice(0, recordLength(pending));
-      rbio.skip(bytes.length);
+    const bytes = transport.receive();
+    if (bytes !== null) {
       connection.receive(bytes);
       return true;
     }
-    if (!rbio.isEnded || connection.closeReceived) {
+    if (!transport.isEnded || connection.closeReceived) {
       this.#error = SSL_ERROR_WANT_READ;
       return false;
     }
@@ -409,23 +415,8 @@ export class Ssl implements JobOwner {
 
   /** False when the BIO has no room for all of it. */
   #flush(): boolean {
-    const output = this.#connection?.takeOutput() ?? null;
-    let rest = this.#outbox;
-    if (output !== null) {
-      if (rest === null) rest = output;
-      else {
-        const both = new Uint8Array(rest.length + output.length);
-        both.set(rest);
-        both.set(output, rest.length);
-        rest = both;
-      }
-    }
-    if (rest === null) return true;
-    const wbio = this.#wbio;
-    const count = wbio === null ? 0 : wbio.write(rest);
-    this.#outbox = count === rest.length ? null : rest.subarray(count);
-    if (this.#outbox === null) return true;
-    this.#error = wbio === null ? SSL_ERROR_SYSCALL : SSL_ERROR_WANT_WRITE;
+    if (this.#transport.send(this.#connection?.takeOutput() ?? null)) return true;
+    this.#error = this.#transport.wbio === null ? SSL_ERROR_SYSCALL : SSL_ERROR_WANT_WRITE;
     return false;
   }
 
@@ -570,6 +561,7 @@ export class Ssl implements JobOwner {
   }
 
   get pending(): number {
+    this.check('SSL_pending');
     return this.#inbox[0]?.length ?? 0;
   }
 
@@ -703,13 +695,14 @@ export class Ssl implements JobOwner {
       this.#failed(0);
       return failure;
     }
-    if (!isOver() || this.#outbox !== null) return failure;
+    if (!isOver() || this.#transport.isFull) return failure;
     this.#error = SSL_ERROR_NONE;
     this.#earlyState = 'finished';
     return { ret: SSL_READ_EARLY_DATA_FINISH, readbytes: 0 };
   }
 
   get earlyDataStatus(): number {
+    this.check('SSL_get_early_data_status');
     const info = this.#connection?.info;
     if (info === undefined || !info.earlyDataOffered) return SSL_EARLY_DATA_NOT_SENT;
     return info.earlyDataAccepted ? SSL_EARLY_DATA_ACCEPTED : SSL_EARLY_DATA_REJECTED;
@@ -775,7 +768,7 @@ export class Ssl implements JobOwner {
     for (const bytes of [...this.#inbox, ...this.#early]) bytes.fill(0);
     this.#inbox = [];
     this.#early = [];
-    this.#outbox = null;
+    this.#transport.forget();
     this.#pendingWrite = null;
     this.#pausedHello = null;
     this.#ticketsWanted = 0;
@@ -803,7 +796,6 @@ export class Ssl implements JobOwner {
       return;
     }
     this.#operate('SSL_free', () => {
-      this.#references = 0;
       const errors: unknown[] = [];
       const step = (what: () => void): void => {
         try {
@@ -815,13 +807,11 @@ export class Ssl implements JobOwner {
       step(() => void this.#dropBadSession());
       this.#endConnection();
       step(() => this.#replaceSession(null));
-      step(() => connectionExData.release(this, this.exData));
-      this.#rbio?.release();
-      this.#wbio?.release();
-      this.#rbio = null;
-      this.#wbio = null;
-      step(() => this.ctx.release());
+      step(() => connectionExData.release(this, this.#exData));
+      this.#transport.release();
+      step(() => this.#ctx.release());
       step(() => this.sessionCtx.release());
+      this.#references = 0;
       if (errors.length === 1) throw errors[0];
       if (errors.length > 1) throw new AggregateError(errors, 'several callbacks threw in SSL_free');
     });
@@ -892,7 +882,7 @@ export class Ssl implements JobOwner {
       const connection = this.#connection as unknown as Connection;
       const isRetrySent = (): boolean => connection.stateName === 'statelessRetrySent';
       this.#work(() => isRetrySent() || connection.info.cookieVerified);
-      if (connection.error !== null || this.#outbox !== null) return this.#failed(-1);
+      if (connection.error !== null || this.#transport.isFull) return this.#failed(-1);
       if (connection.info.cookieVerified) return 1;
       if (!isRetrySent()) return -1;
       // Whoever it was, nothing of it stays.
@@ -906,7 +896,7 @@ export class Ssl implements JobOwner {
     if (ctx === this.ctx) return;
     ctx.hold();
     const before = this.ctx;
-    this.ctx = ctx;
+    this.#ctx = ctx;
     this.settings.credentials = ctx.settings.credentials;
     // As in C: an id context that was never changed for this SSL follows the context.
     if (equalBytes(this.settings.sidCtx, before.settings.sidCtx)) this.settings.sidCtx = ctx.settings.sidCtx;
@@ -915,12 +905,6 @@ export class Ssl implements JobOwner {
 }
 
 export type SSL = Ssl;
-
-/** Of the record that begins here, as far as it is there. Whether it is one, the engine finds out. */
-function recordLength(bytes: Uint8Array): number {
-  if (bytes.length < 5) return bytes.length;
-  return 5 + (((bytes[3] as number) << 8) | (bytes[4] as number));
-}
 
 function takeFrom(queue: Uint8Array[], buffer: Uint8Array, keep: boolean): number {
   const first = queue[0] as Uint8Array;

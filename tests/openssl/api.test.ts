@@ -482,3 +482,33 @@ describe('buffers', () => {
     expect(ssl.SSL_read(s, new Uint8Array(0))).toBe(-1);
   });
 });
+
+describe('an SSL that was freed', () => {
+  /** Those of an SSL: its first argument, whatever comes behind it. */
+  const functions = Object.entries(ssl).filter(
+    ([name, value]) =>
+      typeof value === 'function' &&
+      /^SSL_(?!CTX_|SESSION_|CIPHER_)/.test(name) &&
+      // These take a session under an SSL's name, or no SSL at all.
+      !/^SSL_(get|set)_time(out)?$|ex_new_index$|^SSL_new$|^SSL_get_default_timeout$/.test(name),
+  ) as [string, (...args: unknown[]) => unknown][];
+
+  it('is refused by every function that takes one', () => {
+    const ctx = ssl.SSL_CTX_new(ssl.TLS_method());
+    const freed = ssl.SSL_new(ctx);
+    ssl.SSL_free(freed);
+    expect(functions.length).toBeGreaterThan(80);
+    const taken = functions.filter(([name, call]) => {
+      try {
+        const other: Record<string, unknown> = { SSL_set_SSL_CTX: ctx, SSL_copy_session_id: freed };
+        call(freed, other[name] ?? new Uint8Array(1), 0);
+        return true;
+      } catch (error) {
+        expect([name, `${error}`]).toEqual([name, expect.stringContaining('freed')]);
+        return false;
+      }
+    });
+    expect(taken.map(([name]) => name)).toEqual([]);
+    ssl.SSL_CTX_free(ctx);
+  });
+});
