@@ -29,6 +29,7 @@ import type { SocketOwner, SocketSetup } from './setup.ts';
 import { sharedContext } from './shared-contexts.ts';
 import { partsOf, type TLSSocketOptions } from './socket-parts.ts';
 import { asSslError } from './ssl-error.ts';
+import { closedError, endTransport, notBytes } from './transport.ts';
 import { rememberTicket } from './used-tickets.ts';
 
 /** Output of so many bytes is put in memory that is used again. */
@@ -104,8 +105,10 @@ let broken: (socket: TLSSocket, error: Error) => void;
 let flush: (socket: TLSSocket) => void;
 let late: (socket: TLSSocket) => void;
 
-function onData(this: Transport, chunk: Uint8Array): void {
-  received(this[kTls] as TLSSocket, chunk);
+function onData(this: Transport, chunk: unknown): void {
+  const socket = this[kTls] as TLSSocket;
+  if (chunk instanceof Uint8Array) received(socket, chunk);
+  else broken(socket, notBytes());
 }
 /** @internal For net.connect's `onread`: the bytes are good for this call. */
 export function onRead(this: unknown, length: number, buffer: Uint8Array): boolean {
@@ -390,8 +393,16 @@ export class TLSSocket extends SecureStream implements SocketOwner {
       this.#fail(this.#disconnected());
       return;
     }
-    // What came before may still wait for its reader.
-    if (!this.#inputEnded) this.destroy();
+    if (!this.#inputEnded) {
+      this.destroy();
+      return;
+    }
+    // What came before may still wait for its reader, but nothing can be written any more.
+    const waiting = this.#waiting ?? this.#write?.done ?? null;
+    this.#waiting = null;
+    this.#write = null;
+    if (waiting !== null) waiting(closedError());
+    else if (!this.writableEnded) this.end();
   }
 
   #onDrain(): void {
@@ -684,7 +695,7 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     const transport = this.#transport;
     if (transport.destroyed || !transport.writable) {
       this.#write = null;
-      write.done(new TlsessionError('EPIPE', 'the connection is closed'));
+      write.done(closedError());
       return;
     }
     if (this.#idleTimer !== null) this.#idleTimer.refresh();
@@ -999,8 +1010,6 @@ export class TLSSocket extends SecureStream implements SocketOwner {
 
 /** X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT: what node:tls says when no certificate came. */
 const NO_CERTIFICATE = 2;
-/** How long an alert may take to leave a transport that is being given up, in milliseconds. */
-const ALERT_LIMIT_MS = 1000;
 
 function letGo(transport: Duplex, connecting: boolean): void {
   transport.off('data', onData);
@@ -1013,21 +1022,4 @@ function letGo(transport: Duplex, connecting: boolean): void {
     for (const name in ON_THE_WAY) transport.off(name, ON_THE_WAY[name] as () => void);
   }
   transport.on('error', ignore);
-}
-
-/** Gives the transport up. What is still on its way out (an alert) has a moment to leave. */
-function endTransport(transport: Duplex, error: Error | null, done: Callback): void {
-  if (transport.destroyed || transport.writableLength === 0 || error === null) {
-    transport.destroy();
-    if (!(transport instanceof Socket) || transport.closed) done(error);
-    else transport.once('close', () => done(error));
-    return;
-  }
-  const timer = setTimeout(() => transport.destroy(), ALERT_LIMIT_MS);
-  transport.once('close', () => {
-    clearTimeout(timer);
-    done(error);
-  });
-  transport.once('finish', () => transport.destroy());
-  transport.end();
 }
