@@ -11,7 +11,7 @@ import type { SessionCore } from '../session/core.ts';
 import { TicketError } from '../ticket/errors.ts';
 import { readTicketKey, writeTicketKey } from '../ticket/key-layouts.ts';
 import type { OpensslTicketKey } from '../ticket/key-material.ts';
-import { TicketKeyring } from '../ticket/keyring.ts';
+import { type TicketKeyRecord, TicketKeyring } from '../ticket/keyring.ts';
 import type { SharedTicketSealer, TicketSealer } from '../ticket/sealer.ts';
 import { openSessionTicket, sealSessionTicket } from '../ticket/session-ticket.ts';
 import type { Clock } from '../util/clock.ts';
@@ -27,8 +27,8 @@ export interface ContextTicketsOptions {
   readonly sessionTimeoutSec: number;
   /** In the layout of node:tls: 48 bytes. */
   readonly ticketKeys?: Uint8Array | undefined;
-  /** Keys that are kept elsewhere; the context does not destroy it. */
-  readonly keyring?: TicketKeyring | SharedTicketSealer | undefined;
+  /** Keys that are kept elsewhere; the context does not destroy it. Or keys for a ring of the context's own. */
+  readonly keyring?: TicketKeyring | SharedTicketSealer | readonly TicketKeyRecord[] | undefined;
   /** What of a client's certificate goes into tickets that nobody else reads. Default `leaf`. */
   readonly peer?: TicketPeer | undefined;
   /** Told of what happens to the keys. */
@@ -49,12 +49,18 @@ export class ContextTickets implements SessionTickets {
    * fleet that end before the sessions do.
    */
   constructor(options: ContextTicketsOptions) {
-    const { provider, clock, sessionTimeoutSec, ticketKeys, keyring, channel } = options;
+    const { provider, clock, sessionTimeoutSec, ticketKeys, channel } = options;
+    const records = isRecords(options.keyring) ? options.keyring : undefined;
+    const keyring = isRecords(options.keyring) ? undefined : options.keyring;
+    const keys =
+      ticketKeys === undefined
+        ? records
+        : [{ role: 'current', material: readTicketKey('node48', ticketKeys) } as const];
     this.#peer = options.peer ?? 'leaf';
     this.#provider = provider;
     this.#clock = clock;
     this.#given = keyring !== undefined;
-    this.#own = ticketKeys === undefined && keyring === undefined;
+    this.#own = keys === undefined && keyring === undefined;
     if (keyring !== undefined && 'refresh' in keyring && keyring.ticketLifetimeSec < sessionTimeoutSec) {
       throw new TicketError(
         'ERR_TICKET_KEYRING',
@@ -68,9 +74,7 @@ export class ContextTickets implements SessionTickets {
           provider,
           format: 'openssl',
           ticketLifetimeSec: Math.min(sessionTimeoutSec, MAX_LIFETIME_SEC),
-          ...(ticketKeys === undefined
-            ? {}
-            : { keys: [{ role: 'current', material: readTicketKey('node48', ticketKeys) } as const] }),
+          ...(keys === undefined ? {} : { keys }),
         },
         clock.wallMs(),
       );
@@ -155,6 +159,10 @@ export class ContextTickets implements SessionTickets {
     const current = this.ring.export().find(({ role }) => role === 'current');
     return current?.material.format === 'openssl' ? current.material : null;
   }
+}
+
+function isRecords(keyring: ContextTicketsOptions['keyring']): keyring is readonly TicketKeyRecord[] {
+  return Array.isArray(keyring);
 }
 
 function isShared(sealer: TicketSealer): sealer is SharedTicketSealer {

@@ -71,6 +71,7 @@ export {
   default,
   getCiphers,
 } from '../net/module.ts';
+export { type NginxSessionIdContextOptions, nginxSessionIdContext } from '../net/nginx.ts';
 export type { ClientPskCallback, PskNegotiation, ServerPskCallback } from '../net/psk.ts';
 export {
   createSecureContext,
@@ -85,5 +86,6 @@ export { type AuthorizationError, TLSSocket } from '../net/socket.ts';
 export type { TLSSocketOptions } from '../net/socket-parts.ts';
 export { SslError } from '../net/ssl-error.ts';
 export { Session } from '../session/session.ts';
-export { TicketKeyring, type TicketKeyringOptions } from '../ticket/keyring.ts';
+export { type TicketKeyRecord, TicketKeyring, type TicketKeyringOptions } from '../ticket/keyring.ts';
+export { haproxyTicketKeys, nginxTicketKeys } from '../ticket/shared-keys.ts';
 export { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';

@@ -29,7 +29,9 @@ export function checkSecureContextOptions(options: SecureContextOptions): void {
   }
   if (ecdhCurve !== undefined) requireString(ecdhCurve, 'options.ecdhCurve');
   if (dhparam != null) requireTextOrBytes(dhparam, 'options.dhparam');
-  if (sessionIdContext != null) requireString(sessionIdContext, 'options.sessionIdContext');
+  if (sessionIdContext != null && !(sessionIdContext instanceof Uint8Array)) {
+    requireString(sessionIdContext, 'options.sessionIdContext');
+  }
   checkEngines(options);
   if (ticketKeys != null) {
     requireBytes(ticketKeys, 'options.ticketKeys');

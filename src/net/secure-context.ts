@@ -19,9 +19,9 @@ import type { ClientConfig, Credential } from '../handshake/config.ts';
 import { TrustAnchors } from '../pki/anchors.ts';
 import { RevocationLists } from '../pki/crl.ts';
 import { PathCache } from '../pki/path-cache.ts';
-import type { TicketKeyring } from '../ticket/keyring.ts';
+import type { TicketKeyRecord, TicketKeyring } from '../ticket/keyring.ts';
 import type { SharedTicketSealer } from '../ticket/sealer.ts';
-import { concatBytes, utf8 } from '../util/bytes.ts';
+import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
@@ -63,8 +63,8 @@ export interface SecureContextOptions extends CredentialOptions {
   readonly sigalgs?: string | undefined;
   readonly minVersion?: string | undefined;
   readonly maxVersion?: string | undefined;
-  /** At most 32 bytes, as text. */
-  readonly sessionIdContext?: string | undefined;
+  /** At most 32 bytes, as text or as they are. Those of nginx: `nginxSessionIdContext`; HAProxy's: `haproxy`. */
+  readonly sessionIdContext?: string | Uint8Array | undefined;
   /** Seconds that new sessions may be resumed. Default 7200. */
   readonly sessionTimeout?: number | undefined;
   /**
@@ -74,8 +74,11 @@ export interface SecureContextOptions extends CredentialOptions {
   readonly maxKeyingMaterialAge?: number | undefined;
   /** 48 bytes: name, HMAC key and AES key of 16 bytes each. Default: random. */
   readonly ticketKeys?: NodeJS.ArrayBufferView | undefined;
-  /** Keys that rotate, and that other processes may share; instead of `ticketKeys`. */
-  readonly ticketKeyring?: TicketKeyring | SharedTicketSealer | undefined;
+  /**
+   * Keys that rotate, and that other processes may share; instead of `ticketKeys`. Or those of another server's
+   * files: `nginxTicketKeys`, `haproxyTicketKeys`.
+   */
+  readonly ticketKeyring?: TicketKeyring | SharedTicketSealer | readonly TicketKeyRecord[] | undefined;
   /** Sessions beyond this process, as in a store: asked after the cache of the context. */
   readonly sessionSource?: SessionSource | undefined;
   /** What processes share: stands for `ticketKeyring`, `sessionSource` and a server's `replayGuard`. */
@@ -190,7 +193,9 @@ export class SecureContext implements SecureContextLike {
       options.sigalgs === undefined || options.sigalgs === null
         ? DEFAULT_SIGNATURE_SCHEMES
         : parseSignatureSchemes(options.sigalgs);
-    this.sessionIdContext = utf8(options.sessionIdContext ?? '');
+    const sessionIdContext = options.sessionIdContext ?? '';
+    this.sessionIdContext =
+      typeof sessionIdContext === 'string' ? utf8(sessionIdContext) : copyBytes(sessionIdContext);
     if (this.sessionIdContext.length > 32) {
       throw new UsageError('ERR_TLS_SESSION_ID_CONTEXT', 'a session id context has at most 32 bytes');
     }
