@@ -4,7 +4,11 @@
  */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { SessionContext } from '../../src/cache/session-context.ts';
+import {
+  type EstablishedSession,
+  type LookupResult,
+  SessionContext,
+} from '../../src/cache/session-context.ts';
 import { liveSessionCount, type SessionCore } from '../../src/session/core.ts';
 import { idOf, makeSession, NOON, TestClock } from '../support/sessions.ts';
 import { drop, free, ModelCache, type ModelSession } from './model.ts';
@@ -24,6 +28,42 @@ const MISBEHAVIOURS = [
   'clears',
 ] as const;
 type Misbehaviour = (typeof MISBEHAVIOURS)[number];
+
+const ANSWERS = ['nothing', 'a session', 'gives it away'] as const;
+type Answer = (typeof ANSWERS)[number];
+
+/** What a callback does to its cache, and to the session that it was given. */
+function act(
+  cache: SessionContext,
+  clock: TestClock,
+  how: Misbehaviour,
+  given: SessionCore | null,
+  other: SessionCore | null,
+): void {
+  if (how === 'throws') throw new Error('misbehaves');
+  if (how === 'frees what it was given') given?.free();
+  if (how === 'takes a reference') given?.upRef();
+  if (how === 'adds it again' && given !== null) cache.add(given);
+  if (how === 'removes another' && other !== null) cache.remove(other);
+  if (how === 'flushes') cache.flush(clock.wall);
+  if (how === 'clears') cache.clear();
+}
+
+function actInModel(
+  cache: ModelCache,
+  clock: TestClock,
+  how: Misbehaviour,
+  given: ModelSession | null,
+  other: ModelSession | null,
+): void {
+  if (how === 'throws') throw new Error('misbehaves');
+  if (how === 'frees what it was given' && given !== null) free(given);
+  if (how === 'takes a reference' && given !== null) given.app++;
+  if (how === 'adds it again' && given !== null) cache.add(given);
+  if (how === 'removes another' && other !== null) alive(other, () => cache.remove(other));
+  if (how === 'flushes') cache.flush(clock.wall);
+  if (how === 'clears') cache.flush(null);
+}
 
 interface Pair {
   readonly real: SessionCore;
@@ -49,7 +89,9 @@ class World {
   constructor() {
     const seed = new Uint8Array(8).fill(1);
     // Two contexts, so that one session meets both.
-    this.real = [0, 1].map(() => new SessionContext({ seed, clock: this.clock, size: 0, mode: 3 }));
+    this.real = [0, 1].map(
+      () => new SessionContext({ seed, clock: this.clock, size: 0, mode: 3, reportError: () => {} }),
+    );
     this.model = [0, 1].map(() => new ModelCache(() => this.clock.wall));
   }
 
@@ -107,26 +149,42 @@ class World {
       this.heard.push(session);
       // It has left, and is alive: what was promised to the callback.
       if (session.hasEnded) throw new Error('the callback was given a session that has ended');
-      if (how === 'throws') throw new Error('misbehaves');
-      if (how === 'frees what it was given') session.free();
-      if (how === 'takes a reference') session.upRef();
-      if (how === 'adds it again') real.add(session);
-      if (how === 'removes another' && victim !== null) real.remove(victim.real);
-      if (how === 'flushes') real.flush(this.clock.wall);
-      if (how === 'clears') real.clear();
+      act(real, this.clock, how, session, victim?.real ?? null);
     };
     model.onRemove = (session) => {
       this.modelHeard.push(session);
-      if (how === 'throws') throw new Error('misbehaves');
-      if (how === 'frees what it was given') free(session);
-      if (how === 'takes a reference') session.app++;
-      if (how === 'adds it again') model.add(session);
-      if (how === 'removes another' && victim !== null) {
-        if (victim.model.ended) throw new Error('ended');
-        model.remove(victim.model);
-      }
-      if (how === 'flushes') model.flush(this.clock.wall);
-      if (how === 'clears') model.flush(null);
+      actInModel(model, this.clock, how, session, victim?.model ?? null);
+    };
+  }
+
+  /** The new and the get callback, which keep, give back, free, throw and call the cache again. */
+  misbehaveAsked(at: number, how: Misbehaviour, answers: Answer, other: number): void {
+    const real = this.real[at] as SessionContext;
+    const model = this.model[at] as ModelCache;
+    const victim = this.pair(other);
+    real.callbacks.onNew = (session) => {
+      act(real, this.clock, how, session, victim?.real ?? null);
+      return answers !== 'nothing';
+    };
+    model.onNew = (session) => {
+      actInModel(model, this.clock, how, session, victim?.model ?? null);
+      return answers !== 'nothing';
+    };
+    real.callbacks.onGet = () => {
+      act(real, this.clock, how === 'frees what it was given' ? 'none' : how, null, victim?.real ?? null);
+      if (victim === null || answers === 'nothing') return null;
+      return answers === 'gives it away' ? { session: victim.real, copy: false } : victim.real;
+    };
+    model.onGet = () => {
+      actInModel(
+        model,
+        this.clock,
+        how === 'frees what it was given' ? 'none' : how,
+        null,
+        victim?.model ?? null,
+      );
+      if (victim === null || answers === 'nothing') return null;
+      return { session: victim.model, copy: answers !== 'gives it away' };
     };
   }
 
@@ -168,7 +226,7 @@ class World {
 
   end(): void {
     for (const real of this.real) {
-      real.callbacks.onRemove = null;
+      Object.assign(real.callbacks, { onRemove: null, onNew: null, onGet: null });
       real.clear();
     }
     for (const { real } of this.pairs) while (real.applicationReferences > 0) real.free();
@@ -185,6 +243,14 @@ function outcome(step: () => unknown): unknown {
 }
 
 type Step = (world: World) => void;
+
+const HANDSHAKE: EstablishedSession = {
+  role: 'server',
+  resumed: false,
+  verifiesPeer: false,
+  singleUse: true,
+  noTickets: true,
+};
 
 /** Commands as functions with a name, for the report of a failure. */
 function command(name: string, run: Step): fc.Command<object, World> {
@@ -327,6 +393,34 @@ const commands = [
       ),
     ),
   ),
+  onPair('looked up', (world, { model }, cache, modelCache) => {
+    const [version, id] = model.key.split('/') as [string, string];
+    const bytes = id === '' ? new Uint8Array(0) : idOf(Number(id));
+    const found = cache.lookup(Number(version), bytes) as LookupResult;
+    const wanted = modelCache.lookup(model.key);
+    if (typeof wanted === 'string') {
+      same('look-up', found.session ?? found.reason, wanted);
+      return;
+    }
+    // What the get callback gave may have been met nowhere else yet.
+    same('look-up', found.session, world.realOf.get(wanted));
+    found.session?.release('test');
+    drop(wanted);
+  }),
+  onPair('made by a handshake', (world, { real, model }, cache, modelCache) =>
+    world.both(
+      'established',
+      () => cache.established(real, HANDSHAKE),
+      () => alive(model, () => modelCache.established(model)),
+    ),
+  ),
+  fc
+    .tuple(at, fc.constantFrom(...MISBEHAVIOURS), fc.constantFrom(...ANSWERS), which)
+    .map(([c, how, answers, other]) =>
+      command(`new and get callback of cache ${c} ${how}, ${answers}`, (world) =>
+        world.misbehaveAsked(c, how, answers, other),
+      ),
+    ),
   fc
     .tuple(at, fc.constantFrom(...MISBEHAVIOURS), which)
     .map(([c, how, other]) =>

@@ -29,6 +29,10 @@ export class ModelCache {
   size = 0;
   mode = 0;
   onRemove: ((session: ModelSession) => void) | null = null;
+  /** True keeps the reference. */
+  onNew: ((session: ModelSession) => boolean) | null = null;
+  /** A session, and whether its reference is the application's still. */
+  onGet: (() => { session: ModelSession; copy: boolean } | null) | null = null;
   stats = {
     added: 0,
     replaced: 0,
@@ -37,6 +41,9 @@ export class ModelCache {
     evictedLeastRecent: 0,
     flushed: 0,
     removed: 0,
+    misses: 0,
+    cbHits: 0,
+    callbackErrors: 0,
   };
   readonly now: () => number;
   depth = 0;
@@ -133,6 +140,71 @@ export class ModelCache {
     return out.length;
   }
 
+  /** What a server does with an id; a session comes with a reference of the library's. */
+  lookup(key: string): ModelSession | string {
+    const found = this.use(key);
+    if (found !== null) {
+      found.lib++;
+      if (this.now() <= expiry(found)) return found;
+      this.#quietly(() => this.remove(found));
+      drop(found);
+      return 'expired';
+    }
+    this.stats.misses++;
+    if (this.onGet === null) return 'not-found';
+    let answer: ReturnType<NonNullable<ModelCache['onGet']>>;
+    this.depth++;
+    try {
+      answer = this.onGet();
+    } catch {
+      this.stats.callbackErrors++;
+      return 'store-failed';
+    } finally {
+      this.depth--;
+    }
+    if (answer === null) return 'not-found';
+    const { session, copy } = answer;
+    if (session.ended || (!copy && session.app === 0)) {
+      this.stats.callbackErrors++;
+      return 'store-failed';
+    }
+    if (!copy) session.app--;
+    session.lib++;
+    if (session.marked) {
+      drop(session);
+      return 'not-resumable';
+    }
+    this.stats.cbHits++;
+    this.#quietly(() => this.add(session));
+    return session;
+  }
+
+  /** A server's handshake made a session. */
+  established(session: ModelSession): void {
+    if (session.emptyId || session.marked) return;
+    this.#quietly(() => this.add(session));
+    if (this.onNew === null || session.ended) return;
+    session.app++;
+    const held = session.app;
+    let keeps: boolean;
+    this.depth++;
+    try {
+      keeps = this.onNew(session);
+    } catch {
+      this.stats.callbackErrors++;
+      keeps = session.app < held;
+    }
+    this.depth--;
+    if (keeps) return;
+    this.#quietly(() => free(session));
+  }
+
+  #quietly(step: () => unknown): void {
+    try {
+      step();
+    } catch {}
+  }
+
   #byExpiry(): ModelSession[] {
     return [...this.entries].sort((a, b) => expiry(a) - expiry(b));
   }
@@ -149,6 +221,7 @@ export class ModelCache {
     try {
       this.onRemove(session);
     } catch (error) {
+      this.stats.callbackErrors++;
       errors.push(error);
     }
     this.depth--;

@@ -45,17 +45,18 @@ describe('the hooks around every test', () => {
     expect(code).toBe(1);
     expect(said).toMatch(/^SKIPPED 1: not on this machine: nothing$/m);
     expect(said).toMatch(/^not ok \d+ - .*sessions > leaks one/m);
-    expect(said).toMatch(/live sessions after the test, against before it: expected 1 to be (\+)?0/);
+    expect(said).toMatch(/live sessions after the test: expected 1 to be (\+)?0/);
     expect(said).toMatch(/^ok \d+ - .*is not blamed for the one before/m);
-    // The leak and the file that does not load; `is skipped` and the missing peer.
-    expect(counts).toBe('3 passed, 2 failed, 2 skipped\n');
+    expect(said).toMatch(/^not ok \d+ - .*runs while its file holds a session/m);
+    // The leak, the session held and the file that does not load; `is skipped` and the missing peer.
+    expect(counts).toBe('3 passed, 3 failed, 2 skipped\n');
   });
 
   test('where peers are required a missing one fails', () => {
     const { code, said, counts } = runFixtures({ TLSESSION_REQUIRE_PEERS: '1' });
     expect(code).toBe(1);
     expect(said).toMatch(/TLSESSION_REQUIRE_PEERS=1, but not on this machine: nothing/);
-    expect(counts).toBe('3 passed, 3 failed, 1 skipped\n');
+    expect(counts).toBe('3 passed, 4 failed, 1 skipped\n');
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Runs around every test of the project: when a test is over, as many sessions live as when it began, and
- * none when its file is over. A reference that nobody gave back fails the test that took it.
+ * Runs around every test of the project: when a test is over, no session lives, and none when its file is over,
+ * hooks and all. A reference that nobody gave back fails the test that took it.
  */
 import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import { liveSessionCount } from '../../src/session/core.ts';
@@ -20,11 +20,12 @@ async function settledCount(wanted: number): Promise<number> {
   return liveSessionCount();
 }
 
-let before = 0;
+/** What a test that failed may have left behind; 0 as long as none did. */
+let leftOver = 0;
 let complained = false;
 
 beforeEach(() => {
-  before = liveSessionCount();
+  leftOver = complained ? liveSessionCount() : 0;
 });
 
 afterEach(async ({ task }) => {
@@ -33,9 +34,9 @@ afterEach(async ({ task }) => {
     complained = true;
     return;
   }
-  const after = await settledCount(before);
-  if (after !== before) complained = true;
-  expect(after, 'live sessions after the test, against before it').toBe(before);
+  const after = await settledCount(leftOver);
+  if (after !== leftOver) complained = true;
+  expect(after, 'live sessions after the test').toBe(leftOver);
 });
 
 afterAll(async () => {
