@@ -73,6 +73,9 @@ describe.each(versions)('%s', (_, version) => {
     const { sessions } = await visit(options);
     expect(await intrude(before, sessions[0] as Buffer, options)).toBe('resumed');
     expect(await intrude(after, sessions[0] as Buffer, options)).toBe(null);
+    // What cannot be verified by the ticket alone costs the resumption, and no more.
+    await using rooted = await listen({ ...shared, ca: ours.caPem });
+    expect(await intrude(rooted, sessions[0] as Buffer, options)).toBe('full');
   });
 
   test('Go CVE-2025-68121: a server whose authority is trusted no more', async () => {
