@@ -25,6 +25,9 @@ export { StoredClientSessions, type StoredClientSessionsOptions } from '../cache
 export { CertificateRefusedError } from '../connection/certificate-check.ts';
 export type { ChannelBindingType } from '../connection/channel-binding.ts';
 export type { OnTicket, ShownTicket, TicketDecision } from '../connection/ticket-policy.ts';
+export { type NobleMlKem768, withNobleMlKem } from '../crypto/ml-kem.ts';
+export { nodeProvider } from '../crypto/node/index.ts';
+export type { CryptoProvider } from '../crypto/provider.ts';
 export type {
   CacheMessage,
   HandshakeMessage,

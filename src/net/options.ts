@@ -160,15 +160,20 @@ const GROUPS: ReadonlyMap<string, number> = new Map([
   ['x25519mlkem768', NamedGroup.x25519mlkem768],
 ]);
 
+const NO_ML_KEM =
+  'node:crypto has ML-KEM from Node 24.7 on; before that, `provider: withNobleMlKem(nodeProvider, ml_kem768)` takes it ' +
+  'from the package @noble/post-quantum';
+
 /** `auto` or names with colons between. @throws {UsageError} for a name that is not known or not there. */
 export function parseGroups(list: string, available: readonly number[]): readonly number[] {
   if (list === 'auto') return available;
   return list.split(':').map((name) => {
     const group = GROUPS.get(name.toLowerCase());
     if (group === undefined || !available.includes(group)) {
+      const why = group === NamedGroup.x25519mlkem768 ? `: ${NO_ML_KEM}` : '';
       throw new UsageError(
         'ERR_CRYPTO_OPERATION_FAILED',
-        `no key exchange group ${JSON.stringify(name)} here`,
+        `no key exchange group ${JSON.stringify(name)} here${why}`,
       );
     }
     return group;
