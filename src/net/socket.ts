@@ -160,6 +160,9 @@ function isIdle(socket: TLSSocket): void {
 function emitClose(socket: TLSSocket, hadError: boolean): void {
   socket.emit('close', hadError);
 }
+function destroyNow(socket: TLSSocket): void {
+  socket.destroy();
+}
 function ignore(): void {}
 
 /** Why nothing is read from the transport. */
@@ -222,6 +225,8 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   #failure: Error | null = null;
   /** To resume; given back as soon as the engine has it. */
   #offered: SessionCore | null;
+  /** The peer has said its end, and close_notify is all that is still to be sent. */
+  #farewell = false;
   /** Sessions that callbacks made, for as long as the handshake lasts. */
   #kept: SessionCore[] | null = null;
   /** What is being read, for the length of that. */
@@ -628,8 +633,13 @@ export class TLSSocket extends SecureStream implements SocketOwner {
     );
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error & { readonly code?: string }): void {
     if (this.destroyed) return;
+    // A peer that said its end and went does not wait for ours: as with node:tls, that is no error.
+    if (this.#farewell && (error.code === 'EPIPE' || error.code === 'ECONNRESET')) {
+      this.destroy();
+      return;
+    }
     // Its alert goes out first.
     this.#flush();
     this.#failure ??= error;
@@ -741,9 +751,10 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   }
 
   #finish(done: Callback): void {
+    const transport = this.#transport;
+    this.#farewell = this.#inputEnded && transport.writableLength === 0 && !this.#connection.hasOutput;
     this.#connection.close();
     this.#flush();
-    const transport = this.#transport;
     if (transport.destroyed || transport.writableEnded) done();
     else transport.end(() => done());
   }
@@ -1003,8 +1014,12 @@ export class TLSSocket extends SecureStream implements SocketOwner {
   /** Ends, and destroys when all that was written has left. */
   destroySoon(): void {
     if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', this.destroy);
+    // What has arrived (tickets, most often) is read first: closed with input unread, TCP resets the connection,
+    // and what is on its way out is lost.
+    // The first of the two turns may already be past the reading.
+    const afterReading = (): void => void setImmediate(() => setImmediate(destroyNow, this));
+    if (this.writableFinished) afterReading();
+    else this.once('finish', afterReading);
   }
 }
 
