@@ -179,6 +179,21 @@ describeWithPeers(['nginx', 'openssl'], 'nginx', ({ nginx, openssl }) => {
     await crosses(there, here, () => opensslClient(openssl), AT_NGINX);
   });
 
+  test('a key is changed while the server runs: tickets of the one before still open', async () => {
+    const [old, young] = [ticketFile(80), ticketFile(80)];
+    const sessionIdContext = nginxSessionIdContext({ cert: chain.chainPem });
+    const directives = [`ssl_session_ticket_key ${young.path};`];
+    await using there = await startNginx(nginx, { folder, files, directives });
+    await using here = await site(nginxTicketKeys([old.bytes]), { sessionIdContext });
+    const [early, late] = [opensslClient(openssl), opensslClient(openssl)];
+    await early.first(here.port, 'TLSv1.3');
+    await late.first(there.port, 'TLSv1.3');
+    expect((await late.second(here.port, 'TLSv1.3')).reused).toBe(false);
+    here.context.tickets.ring.install(nginxTicketKeys([young.bytes]), Date.now());
+    expect((await early.second(here.port, 'TLSv1.3')).reused).toBe(true);
+    await crosses(there, here, () => opensslClient(openssl), AT_NGINX);
+  });
+
   test('two certificates, and client certificates: all are in the context', async () => {
     const key = ticketFile(80);
     const cas = join(folder, 'cas.pem');
