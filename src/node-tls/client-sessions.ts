@@ -49,11 +49,17 @@ export class NodeClientSessions {
   readonly #sessions: ClientSessions;
   readonly #clock: Clock;
   readonly #onResumption: ((report: ResumptionReport) => void) | null;
+  readonly #saving: Set<PromiseLike<unknown>> = new Set();
 
   constructor(options: NodeClientSessionsOptions) {
     this.#sessions = options.sessions;
     this.#clock = options.clock ?? systemClock;
     this.#onResumption = options.onResumption ?? null;
+  }
+
+  /** Resolves when the sessions that have come are saved, or could not be: before a process ends. */
+  async settled(): Promise<void> {
+    while (this.#saving.size > 0) await Promise.all(this.#saving);
   }
 
   /**
@@ -150,7 +156,12 @@ export class NodeClientSessions {
       const { serverName: host, port, trust, clientAuth } = key;
       session.setBindings({ host, port, trust, clientAuth, authenticatedAtMs }, call);
       const kept = this.#sessions.put(key, session);
-      if (isPromiseLike(kept)) kept.then(undefined, () => {});
+      if (isPromiseLike(kept)) {
+        const saving: PromiseLike<unknown> = kept
+          .then(undefined, () => {})
+          .then(() => this.#saving.delete(saving));
+        this.#saving.add(saving);
+      }
     } catch {
       // A store that is gone costs this session and nothing else.
     } finally {

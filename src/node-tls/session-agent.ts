@@ -46,6 +46,11 @@ export class SessionAgent extends https.Agent {
     this.#sessions = keeper({ sessions, clock, onResumption });
   }
 
+  /** Resolves when the sessions that have come are saved, or could not be. Await it before the process ends. */
+  settled(): Promise<void> {
+    return this.#sessions.settled();
+  }
+
   override createConnection(
     options: https.RequestOptions,
     callback?: (error: Error | null, stream: Duplex) => void,

@@ -231,9 +231,9 @@ export class LmdbStore implements SessionStore {
     this.#root.resetReadTxn();
   }
 
-  /** Valid until the next read or write. */
+  /** A copy: what `getBinaryFast` lends has a `length` of its own, which `subarray` does not see from Node 24 on. */
   #read(key: string): Uint8Array | null {
-    const bytes = this.#entries.getBinaryFast(key);
+    const bytes = this.#entries.getBinary(key);
     return bytes === undefined || bytes.length < HEADER ? null : bytes;
   }
 
