@@ -8,5 +8,9 @@ export type CreateFleetOptions = Omit<FleetOptions, 'provider' | 'timers'> &
 
 /** What processes share through a store: `createServer({ fleet })`. @throws as `new Fleet`. */
 export function createFleet(options: CreateFleetOptions): Fleet {
-  return new Fleet({ provider: nodeProvider, timers: nodeTimers, ...options });
+  const fleet = new Fleet({ provider: nodeProvider, timers: nodeTimers, ...options });
+  // The timers keep no process up, and yet whoever waits for the first look is to see it.
+  const hold = setInterval(() => {}, 2 ** 30);
+  void fleet.ready.then(() => clearInterval(hold));
+  return fleet;
 }

@@ -20,10 +20,15 @@ export interface ConnectValkeyOptions {
   readonly client?: Readonly<Record<string, unknown>>;
 }
 
+/** Milliseconds between two times that a connection is given up for what came over it. */
+const RENEW_EVERY_MS = 250;
+
 type Owned = (RedisClientLike | RedisClusterLike) & {
   on(event: 'error', listener: (error: Error) => void): unknown;
   connect(): Promise<unknown>;
   destroy(): void;
+  /** Of a client, not of a cluster. */
+  readonly isReady?: boolean;
 };
 
 /**
@@ -50,7 +55,28 @@ export async function connectValkey(options: ConnectValkeyOptions): Promise<Valk
   const client = (urls.length === 1
     ? createClient({ url: urls[0] as string, ...settings })
     : createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: settings })) as unknown as Owned;
-  client.on('error', (error) => options.onError?.(error));
+  let closed = false;
+  let renewing = false;
+  /** What came over the connection was no reply: all that follows may be the answer to something else. */
+  const renew = (): void => {
+    if (closed || renewing) return;
+    renewing = true;
+    setTimeout(() => {
+      renewing = false;
+      if (closed) return;
+      try {
+        client.destroy();
+      } catch {
+        // It has gone by itself.
+      }
+      client.connect().catch(() => {});
+    }, RENEW_EVERY_MS).unref();
+  };
+  client.on('error', (error) => {
+    options.onError?.(error);
+    // The connection stands, and yet there is an error: it was in what came.
+    if (client.isReady === true) renew();
+  });
   let timer: NodeJS.Timeout | undefined;
   const waited = new Promise<void>((done) => {
     timer = setTimeout(done, options.waitMs ?? 1000);
@@ -63,7 +89,9 @@ export async function connectValkey(options: ConnectValkeyOptions): Promise<Valk
     ...(prefix === undefined ? {} : { prefix }),
     ...(spread === undefined ? {} : { spread }),
     ...(clock === undefined ? {} : { clock }),
+    onUnexpected: renew,
     onClose: () => {
+      closed = true;
       try {
         client.destroy();
       } catch {

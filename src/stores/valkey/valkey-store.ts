@@ -29,6 +29,11 @@ export interface ValkeyStoreOptions {
   readonly clock?: Clock;
   /** Called by `close`, for whoever gives the client away. */
   readonly onClose?: () => unknown;
+  /**
+   * Called after a reply that no such server gives: the stream may have lost its place, and every later reply
+   * be another's. Whoever owns the client closes that connection.
+   */
+  readonly onUnexpected?: () => unknown;
 }
 
 /** What the primary says of itself, and whether the key was added, in one step. */
@@ -50,6 +55,7 @@ export class ValkeyStore implements SessionStore {
   readonly #spread: number;
   readonly #clock: Clock;
   readonly #onClose: () => unknown;
+  readonly #onUnexpected: () => unknown;
   #closed = false;
 
   /** @throws {RangeError} for a prefix or a number of tags that cannot be. */
@@ -65,17 +71,18 @@ export class ValkeyStore implements SessionStore {
     this.#commands = commandsOf(options.client);
     this.#clock = options.clock ?? systemClock;
     this.#onClose = options.onClose ?? (() => {});
+    this.#onUnexpected = options.onUnexpected ?? (() => {});
   }
 
   async get(key: string): Promise<Uint8Array | null> {
-    return bytesOrNull(await this.#send(key, (place) => ['GET', place]));
+    return this.#send(key, (place) => ['GET', place], bytesOrNull);
   }
 
   async put(key: string, value: Uint8Array, expiresAtMs: number): Promise<void> {
     checkStoreValue(value, expiresAtMs);
     const ttlMs = this.#ttl(expiresAtMs);
     if (ttlMs === null) await this.delete(key);
-    else expectOk(await this.#send(key, (place) => ['SET', place, value, 'PX', ttlMs]));
+    else await this.#send(key, (place) => ['SET', place, value, 'PX', ttlMs], isOk);
   }
 
   async add(key: string, value: Uint8Array, expiresAtMs: number): Promise<boolean> {
@@ -85,10 +92,8 @@ export class ValkeyStore implements SessionStore {
       this.#use(key);
       return false;
     }
-    const reply = await this.#send(key, (place) => ['SET', place, value, 'NX', 'PX', ttlMs]);
-    if (reply === null) return false;
-    expectOk(reply);
-    return true;
+    const command = (place: string) => ['SET', place, value, 'NX', 'PX', ttlMs];
+    return this.#send(key, command, (reply) => reply !== null && isOk(reply));
   }
 
   async addWitnessed(key: string, value: Uint8Array, expiresAtMs: number): Promise<WitnessedAdd> {
@@ -98,28 +103,31 @@ export class ValkeyStore implements SessionStore {
       this.#use(key);
       return { added: false, witness: '' };
     }
-    let place = '';
-    const reply = await this.#send(key, (there) => {
-      place = there;
-      return ['EVAL', WITNESSED_ADD, '1', there, value, ttlMs];
-    });
-    if (!Array.isArray(reply) || reply.length !== 4) throw unexpected();
-    const [there, added, run, history] = reply as unknown[];
-    // The answer to another question, from a stream that has lost its place, is not believed.
-    if (text(there) !== place || (added !== 0 && added !== 1)) throw unexpected();
-    const witness = `${text(run)}:${text(history)}`;
-    if (!/^\w{40}:\w{40}$/.test(witness)) throw unexpected();
-    return { added: added === 1, witness };
+    return this.#send(
+      key,
+      (place) => ['EVAL', WITNESSED_ADD, '1', place, value, ttlMs],
+      (reply, place) => {
+        if (!Array.isArray(reply) || reply.length !== 4) throw new UnexpectedReply();
+        const [there, added, run, history] = reply as unknown[];
+        // The answer to another question, from a stream that has lost its place, is not believed.
+        if (text(there) !== place || (added !== 0 && added !== 1)) throw new UnexpectedReply();
+        const witness = `${text(run)}:${text(history)}`;
+        if (!/^\w{40}:\w{40}$/.test(witness)) throw new UnexpectedReply();
+        return { added: added === 1, witness };
+      },
+    );
   }
 
   async take(key: string): Promise<Uint8Array | null> {
-    return bytesOrNull(await this.#send(key, (place) => ['GETDEL', place]));
+    return this.#send(key, (place) => ['GETDEL', place], bytesOrNull);
   }
 
   async delete(key: string): Promise<boolean> {
-    const reply = await this.#send(key, (place) => ['DEL', place]);
-    if (typeof reply !== 'number') throw unexpected();
-    return reply > 0;
+    const command = (place: string) => ['DEL', place];
+    return this.#send(key, command, (reply) => {
+      if (typeof reply !== 'number') throw new UnexpectedReply();
+      return reply > 0;
+    });
   }
 
   /** The client stays open, unless `onClose` closes it. */
@@ -139,10 +147,10 @@ export class ValkeyStore implements SessionStore {
       const cursors = new Set<string>();
       do {
         const reply = await this.#ask(send(['SCAN', cursor, 'MATCH', match, 'COUNT', SCAN_COUNT]));
-        if (!Array.isArray(reply) || !Array.isArray(reply[1])) throw unexpected();
+        if (!Array.isArray(reply) || !Array.isArray(reply[1])) throw new UnexpectedReply();
         cursor = text(reply[0]);
         // One that comes again never ends.
-        if (!/^\d+$/.test(cursor) || cursors.has(cursor)) throw unexpected();
+        if (!/^\d+$/.test(cursor) || cursors.has(cursor)) throw new UnexpectedReply();
         cursors.add(cursor);
         for (const name of reply[1] as unknown[]) {
           const place = text(name);
@@ -192,16 +200,32 @@ export class ValkeyStore implements SessionStore {
     checkStoreKey(key);
   }
 
-  #send(key: string, command: (place: string) => readonly (string | Uint8Array)[]): Promise<unknown> {
+  async #send<T>(
+    key: string,
+    command: (place: string) => readonly (string | Uint8Array)[],
+    read: (reply: unknown, place: string) => T,
+  ): Promise<T> {
     this.#use(key);
     const place = this.#place(key);
-    return this.#ask(this.#commands.send(place, command(place)));
+    const reply = await this.#ask(this.#commands.send(place, command(place)));
+    try {
+      return read(reply, place);
+    } catch (error) {
+      if (error instanceof UnexpectedReply) this.#onUnexpected();
+      throw error;
+    }
   }
 
   async #ask<T>(reply: Promise<T>): Promise<T> {
     const answer = await wrapped(reply);
     this.#checkOpen();
     return answer;
+  }
+}
+
+class UnexpectedReply extends CacheError {
+  constructor() {
+    super('ERR_STORE_FAILED', 'the Valkey store answered what no such server does');
   }
 }
 
@@ -215,25 +239,22 @@ async function wrapped<T>(reply: Promise<T>): Promise<T> {
   }
 }
 
-function unexpected(): CacheError {
-  return new CacheError('ERR_STORE_FAILED', 'the Valkey store answered what no such server does');
-}
-
 function bytesOrNull(reply: unknown): Uint8Array | null {
   if (reply === null) return null;
-  if (!(reply instanceof Uint8Array)) throw unexpected();
+  if (!(reply instanceof Uint8Array)) throw new UnexpectedReply();
   // Of a pool that others share: a copy can be wiped.
   const bytes = copyBytes(reply);
   reply.fill(0);
   return bytes;
 }
 
-function expectOk(reply: unknown): void {
-  if (text(reply) !== 'OK') throw unexpected();
+function isOk(reply: unknown): true {
+  if (text(reply) !== 'OK') throw new UnexpectedReply();
+  return true;
 }
 
 function text(reply: unknown): string {
   if (typeof reply === 'string') return reply;
   if (reply instanceof Uint8Array) return Buffer.from(reply).toString('latin1');
-  throw unexpected();
+  throw new UnexpectedReply();
 }
