@@ -512,3 +512,78 @@ describe('an SSL that was freed', () => {
     ssl.SSL_CTX_free(ctx);
   });
 });
+
+describe('what callbacks answer wrongly', () => {
+  it.each(VERSIONS)('an id that is none, too long, or taken ends the handshake (%s)', (_name, version) => {
+    const cases: [string, () => Uint8Array | null][] = [
+      ['ssl session id callback failed', () => null],
+      ['ssl session id has bad length', () => new Uint8Array(0)],
+      ['ssl session id has bad length', () => new Uint8Array(33)],
+      ['ssl session id conflict', () => bytes('the same')],
+    ];
+    for (const [reason, generate] of cases) {
+      using program = new Program();
+      const client = program.client(version);
+      const server = program.server(version);
+      ssl.SSL_CTX_set_options(server, ssl.SSL_OP_NO_TICKET);
+      if (reason.endsWith('conflict')) {
+        const there = program.owned(ssl.SSL_SESSION_new());
+        ssl.SSL_SESSION_set1_id(there, bytes('the same'));
+        ssl.SSL_SESSION_set_protocol_version(there, version);
+        ssl.SSL_CTX_add_session(server, there);
+      }
+      ssl.SSL_CTX_set_generate_session_id(server, generate);
+      const { c, s } = program.pair(client, server);
+      connect(c, s);
+      expect(ssl.SSL_get_error(s, -1)).toBe(ssl.SSL_ERROR_SSL);
+      expect(errors()).toContain(reason);
+    }
+  });
+
+  it('a server name is 1 to 255 bytes', () => {
+    using program = new Program();
+    const c = program.ssl(program.client());
+    expect(ssl.SSL_set_tlsext_host_name(c, 'a'.repeat(255))).toBe(1);
+    expect(ssl.SSL_set_tlsext_host_name(c, 'a'.repeat(256))).toBe(0);
+    expect(ssl.SSL_get_servername(c)).toBeNull();
+    expect(ssl.SSL_set_tlsext_host_name(c, '')).toBe(0);
+    expect(ssl.SSL_set_tlsext_host_name(c, null)).toBe(1);
+    expect(errors()).toEqual(['ssl3 ext invalid servername', 'ssl3 ext invalid servername']);
+  });
+});
+
+describe('a certificate after the handshake', () => {
+  it.each([
+    ['that is good', true, true],
+    ['that nobody trusts', true, false],
+    ['that does not come', false, true],
+  ] as const)('%s', (_name, hasOne, isTrusted) => {
+    using program = new Program();
+    const client = program.client(TLS1_3);
+    const server = program.server(TLS1_3);
+    ssl.SSL_CTX_set_session_id_context(server, bytes('late'));
+    if (hasOne) expect(ssl.SSL_CTX_use_cert_and_key(client, certificatePem, chain.leaf.keyPem)).toBe(1);
+    if (isTrusted) ssl.SSL_CTX_load_verify_certs(server, chain.root.certPem);
+    const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_post_handshake_auth(c, 1));
+    expect(connect(c, s)).toBe(true);
+    expect(ssl.SSL_get0_peer_certificate(s)).toBeNull();
+    ssl.SSL_set_verify(s, ssl.SSL_VERIFY_PEER | ssl.SSL_VERIFY_FAIL_IF_NO_PEER_CERT, null);
+    expect(ssl.SSL_verify_client_post_handshake(s)).toBe(1);
+    // Data on its way crosses the request, in both directions.
+    expect(writeText(c, 'before')).toBe(true);
+    expect(writeText(s, 'after the request')).toBe(true);
+    expect(readText(c)).toBe('after the request');
+    expect(writeText(c, 'and after')).toBe(true);
+    expect(readText(s)).toBe('before');
+    const passes = hasOne && isTrusted;
+    expect(readText(s)).toBe(passes ? 'and after' : `error ${ssl.SSL_ERROR_SSL}`);
+    if (!passes) {
+      expect(errors()).toContain(hasOne ? 'certificate verify failed' : 'peer did not return a certificate');
+      return;
+    }
+    expect(ssl.SSL_get0_peer_certificate(s)?.der).toEqual(new Uint8Array(chain.leaf.der));
+    expect(ssl.SSL_get_verify_result(s)).toBe(0);
+    expect(ssl.SSL_verify_client_post_handshake(s)).toBe(1);
+    expect(ssl.SSL_shutdown(c)).toBe(0);
+  });
+});

@@ -380,6 +380,17 @@ upstream('test_servername', 10, (index) => {
   expect([ssl.SSL_session_reused(c), ssl.SSL_session_reused(s)]).toEqual([reused, reused]);
   expect([ssl.SSL_get_servername(c), ssl.SSL_get_servername(s)]).toEqual([second.again, second.again]);
   program.end(c, s);
+  if (second.resumes) return;
+  // Nor by a client that forgot which name its session is of: the server has not.
+  const copy = program.owned(ssl.d2i_SSL_SESSION(ssl.i2d_SSL_SESSION(session) as Uint8Array));
+  ssl.SSL_SESSION_set1_hostname(copy, second.again);
+  const third = program.pair(client, server, (c) => {
+    ssl.SSL_set_session(c, copy);
+    if (second.again !== null) ssl.SSL_set_tlsext_host_name(c, second.again);
+  });
+  expect(connect(third.c, third.s)).toBe(true);
+  expect([ssl.SSL_session_reused(third.s), third.s.engine.info.resumptionReason]).toEqual([0, 'other-name']);
+  program.end(third.c, third.s);
 });
 
 // 10-resumption ---------------------------------------------------------------------------------------------
