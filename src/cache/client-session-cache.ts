@@ -119,7 +119,7 @@ export class ClientSessionCache implements ClientSessions, SessionOwner {
     held.owner = this;
     const peer = this.#use(text) ?? { text, key: Object.freeze({ ...key }), sessions: [] };
     this.#peers.set(text, peer);
-    const dropped = this.#dropExpired(peer, nowMs);
+    const dropped = this.#dropUseless(peer, nowMs);
     if (!isSingleUse(held)) {
       const old = peer.sessions.findIndex((each) => !isSingleUse(each));
       if (old >= 0) dropped.push(...peer.sessions.splice(old, 1));
@@ -165,7 +165,7 @@ export class ClientSessionCache implements ClientSessions, SessionOwner {
         this.#sessions--;
       } else chosen.retain('ClientSessionCache.take');
     }
-    const dropped = this.#dropExpired(peer, nowMs);
+    const dropped = this.#dropUseless(peer, nowMs);
     this.#forgetIfEmpty(peer);
     this.#letGo(dropped);
     if (chosen === null) return this.#missed(reason ?? 'no-session-saved');
@@ -201,12 +201,12 @@ export class ClientSessionCache implements ClientSessions, SessionOwner {
     return false;
   }
 
-  /** Drops what has expired; returns how many. It would never be given out anyway. */
+  /** Drops what has expired or was marked; returns how many. It would never be given out anyway. */
   sweep(): number {
     const nowMs = this.#clock.wallMs();
     const dropped: SessionCore[] = [];
     for (const peer of [...this.#peers.values()]) {
-      dropped.push(...this.#dropExpired(peer, nowMs));
+      dropped.push(...this.#dropUseless(peer, nowMs));
       this.#forgetIfEmpty(peer);
     }
     this.#letGo(dropped);
@@ -237,13 +237,14 @@ export class ClientSessionCache implements ClientSessions, SessionOwner {
     return peer;
   }
 
-  #dropExpired(peer: Peer, nowMs: number): SessionCore[] {
+  #dropUseless(peer: Peer, nowMs: number): SessionCore[] {
     const dropped: SessionCore[] = [];
     for (let i = peer.sessions.length - 1; i >= 0; i--) {
-      if (whyNotKept(peer.sessions[i] as SessionCore, nowMs) === 'expired') {
-        dropped.push(...peer.sessions.splice(i, 1));
-        this.#expired++;
-      }
+      const reason = whyNotKept(peer.sessions[i] as SessionCore, nowMs);
+      if (reason === null) continue;
+      // One that was marked meanwhile is of no more use than one that has expired.
+      dropped.push(...peer.sessions.splice(i, 1));
+      if (reason === 'expired') this.#expired++;
     }
     return dropped;
   }

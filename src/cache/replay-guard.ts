@@ -60,9 +60,9 @@ export function singleUseGuard(context: SessionContext): ReplayGuard {
     scope: 'resumption',
     windowMs: Number.POSITIVE_INFINITY,
     admit: ({ session, consumed: isConsumed }: ReplayAttempt): Awaitable<ReplayVerdict> => {
+      if (session === null || context.wasGiven(session)) return 'early-data-guard-failed';
       // Nobody else has it, or ever will.
       if (isConsumed) return 'admitted';
-      if (session === null) return 'early-data-guard-failed';
       const consumed = context.consume(session);
       if (typeof consumed === 'boolean') return consumed ? 'admitted' : 'early-data-replayed';
       return consumed.then((was): ReplayVerdict => (was ? 'admitted' : 'early-data-replayed'));

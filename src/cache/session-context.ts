@@ -136,6 +136,8 @@ export class SessionContext implements SessionOwner {
   readonly #maxPending: number;
   readonly #reportError: (error: unknown) => void;
   readonly #channel: Channel<CacheMessage> | null;
+  /** Sessions that the get callback gave: nobody knows whom else it gives them to. */
+  readonly #given: WeakSet<SessionCore> = new WeakSet();
   #pending = 0;
   #depth = 0;
 
@@ -359,7 +361,10 @@ export class SessionContext implements SessionOwner {
    * after the binder was verified, and whether or not early data came with it.
    */
   consume(session: SessionCore): Awaitable<boolean> {
-    const found = this.#removeForEngine(session, false);
+    // What is kept outside alone can be told of its end, and not asked: the callback gave it, and so it is good.
+    const outside = (this.mode & CacheMode.NO_INTERNAL_STORE) !== 0 && this.#given.has(session);
+    const found = this.#removeForEngine(session, false) || outside;
+    if (outside) return true;
     if (this.source === null) return found;
     let answer: Awaitable<boolean>;
     try {
@@ -371,6 +376,14 @@ export class SessionContext implements SessionOwner {
     return settleWithin(answer, this.#timers, this.#lookupLimitMs, ignore).then(
       (settled) => settled.kind === 'answer' && settled.value,
     );
+  }
+
+  /**
+   * Whether the get callback gave this session. It may give it again, to other processes too: that it was used
+   * up here proves nothing, and no early data may rest on it.
+   */
+  wasGiven(session: SessionCore): boolean {
+    return this.#given.has(session);
   }
 
   /**
@@ -566,7 +579,13 @@ export class SessionContext implements SessionOwner {
       return missed('not-resumable');
     }
     this.#stats.cbHits++;
-    if ((this.mode & CacheMode.NO_INTERNAL_STORE) === 0) this.#quietly(() => this.add(session));
+    this.#given.add(session);
+    if ((this.mode & CacheMode.NO_INTERNAL_STORE) === 0) {
+      this.#quietly(() => this.add(session));
+      // One that another cache holds is kept as a duplicate.
+      const slot = this.#table.findKeyOf(session.body(call));
+      if (slot >= 0) this.#given.add(this.#table.at(slot));
+    }
     return { session, from: 'callback', reason: null };
   }
 

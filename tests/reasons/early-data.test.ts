@@ -10,7 +10,9 @@ import { nodeProvider } from '../../src/crypto/node/index.ts';
 import type { Role } from '../../src/diagnostics/channels.ts';
 import { Field } from '../../src/session/body.ts';
 import type { SessionCore } from '../../src/session/core.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../src/session/envelope.ts';
 import { type EarlyDataReason, earlyDataReasons } from '../../src/session/resumption-reason.ts';
+import { toHex } from '../../src/util/bytes.ts';
 import { text } from '../support/engine-pair.ts';
 import { documentedEnds } from './page.ts';
 import { type Visit, type VisitReport, World } from './world.ts';
@@ -261,6 +263,35 @@ test('single use through the cache: early data of a stateful ticket is taken onc
   const second = await world.visit(merged(EARLY, guarding, { client: { session: again } }));
   expect([second.server.info.resumptionReason, second.server.early]).toEqual(['not-found', '']);
   expect(second.client.error).toBeNull();
+});
+
+test('a session that the get callback gives may come twice: it is resumed, and no early data rests on it', async () => {
+  // With and without a copy in the cache itself.
+  for (const mode of [0x302, 0x002]) {
+    using world = await World.create({ mode });
+    const kept = new Map<string, Uint8Array>();
+    world.cache.callbacks.onNew = (session) => {
+      kept.set(toHex(session.field(Field.id, 'test')), encodeEnvelope(session));
+      return false;
+    };
+    world.cache.callbacks.onGet = (id) => {
+      const bytes = kept.get(toHex(id));
+      return bytes === undefined ? null : { session: decodeEnvelope(bytes), copy: false };
+    };
+    const guarding: Visit = {
+      server: { statefulTickets: true, tickets: false },
+      serverServices: { replayGuard: singleUseGuard(world.cache) },
+    };
+    const { sessions } = await world.visit(merged({ server: EARLY.server as object }, guarding));
+    const session = sessions.at(-1) as SessionCore;
+    const again = world.changed(session, () => {});
+    world.cache.clear();
+    for (const each of [session, again]) {
+      const { server } = await world.visit(merged(EARLY, guarding, { client: { session: each } }));
+      expect([server.info.resumed, server.early]).toEqual([true, '']);
+      expect(server.info.earlyDataReason).toBe('early-data-guard-failed');
+    }
+  }
 });
 
 test('a register guards external keys, whose early data comes once as that of tickets', async () => {
