@@ -1,8 +1,5 @@
 /** The largest count of references, lowered so that it can be reached; and how many issuers an envelope has. */
 import { expect, test, vi } from 'vitest';
-import { PeerCertificate } from '../../src/session/body.ts';
-import { SessionCore } from '../../src/session/core.ts';
-import { decodeEnvelope, encodeEnvelope } from '../../src/session/envelope.ts';
 import { SESSION_LIMITS } from '../../src/util/limits.ts';
 import { engineCredential } from '../support/engine-pair.ts';
 
@@ -10,6 +7,12 @@ vi.mock('../../src/util/limits.ts', async (original) => {
   const actual = await original<typeof import('../../src/util/limits.ts')>();
   return { ...actual, SESSION_LIMITS: { ...actual.SESSION_LIMITS, references: 4 } };
 });
+
+// The harness has loaded the session already, with the limits as they are.
+vi.resetModules();
+const { PeerCertificate } = await import('../../src/session/body.ts');
+const { SessionCore } = await import('../../src/session/core.ts');
+const { decodeEnvelope, encodeEnvelope } = await import('../../src/session/envelope.ts');
 
 test('references: up_ref fails at the largest count, and the library’s own throws', () => {
   const session = SessionCore.create();
@@ -29,6 +32,8 @@ test('issuers: a chain of as many comes back, and one more is refused', async ()
   for (const over of [0, 1]) {
     const session = SessionCore.create();
     const body = session.ownBody('test');
+    body.version = 0x0304;
+    body.cipher = 0x1301;
     body.peer = new PeerCertificate(leaf);
     const issuers = SESSION_LIMITS.issuers + over;
     body.chain = [body.peer, ...Array.from({ length: issuers }, () => new PeerCertificate(issuer))];
