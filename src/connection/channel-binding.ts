@@ -7,10 +7,10 @@ import { DecodeError } from '../util/errors.ts';
 
 /**
  * `tls-exporter` (RFC 9266): 32 bytes that are this connection's alone. `tls-server-end-point` (RFC 5929, 4): a hash of
- * the server's certificate. `tls-unique` is not here: it is broken without the extended master secret, and TLS 1.3
- * has none.
+ * the server's certificate. `tls-unique` (RFC 5929, 3): the first Finished of a TLS 1.2 handshake, for peers that know
+ * nothing newer.
  */
-export type ChannelBindingType = 'tls-exporter' | 'tls-server-end-point';
+export type ChannelBindingType = 'tls-exporter' | 'tls-server-end-point' | 'tls-unique';
 
 /** RFC 9266, 2: this label, an empty context (which in TLS 1.2 is not the same as none), 32 bytes. */
 export function exporterBinding(

@@ -305,9 +305,9 @@ export class Connection {
   /**
    * Channel binding of the given type. Null where there is none: of type `tls-server-end-point` for a certificate that
    * has none (RFC 5929, 4.1), without a certificate, and at a server that resumed, which no longer knows the one that
-   * it showed; `tls-exporter` is there for all of these.
-   * @throws {UsageError} before the handshake is complete; for `tls-exporter` also in TLS 1.2 without the extended
-   * master secret, where it would bind to nothing (RFC 9266, 3).
+   * it showed; of type `tls-unique` in TLS 1.3. `tls-exporter` is there for all of these.
+   * @throws {UsageError} before the handshake is complete; in TLS 1.2 without the extended master secret also for
+   * `tls-exporter`, and for `tls-unique` of a resumption: they would bind to nothing (RFC 9266, 3; RFC 7627, 1).
    */
   channelBinding(type: ChannelBindingType): Uint8Array | null {
     const { info, config, provider } = this.#host;
@@ -320,6 +320,19 @@ export class Connection {
         return certificate === undefined || certificate === null
           ? null
           : endPointBinding(provider, certificate);
+      }
+      case 'tls-unique': {
+        if (info.version !== ProtocolVersion.TLS1_2) return null;
+        // Two resumptions of one secret, made so by whoever stands between them, finish alike (RFC 7627, 1).
+        if (info.resumed && !info.extendedMasterSecret) {
+          throw new UsageError(
+            'ERR_TLS_EXPORTER_UNSAFE',
+            'a resumption without the extended master secret has no tls-unique',
+          );
+        }
+        // The client finishes first, but where a session is resumed.
+        const first = (config.role === 'client') === info.resumed ? info.peerFinished : info.finished;
+        return first === null ? null : copyBytes(first);
       }
       default:
         throw new UsageError('ERR_TLS_CHANNEL_BINDING', `no channel binding: ${String(type)}`);

@@ -216,10 +216,11 @@ export abstract class SecureStream extends Duplex {
   }
 
   /**
-   * Channel binding for an authentication above TLS, as SCRAM-SHA-256-PLUS: `tls-exporter` (RFC 9266) or
-   * `tls-server-end-point` (RFC 5929). Null where the type has none here, as the second at a server that resumed.
-   * @throws {UsageError} before the handshake is complete; for `tls-exporter` also in TLS 1.2 without the extended
-   * master secret.
+   * Channel binding for an authentication above TLS, as SCRAM-SHA-256-PLUS: `tls-exporter` (RFC 9266),
+   * `tls-server-end-point` or `tls-unique` (RFC 5929). Null where the type has none here: the second at a server that
+   * resumed, the third in TLS 1.3.
+   * @throws {UsageError} before the handshake is complete; in TLS 1.2 without the extended master secret also for
+   * `tls-exporter`, and for `tls-unique` of a resumption.
    */
   getChannelBinding(type: ChannelBindingType): Buffer | null {
     const binding = this.engine.channelBinding(type);

@@ -236,6 +236,8 @@ export class Exchange {
     const exported = config['export-keying-material'];
     if (exported !== null && exported > 0) this.#writeExported(exported);
     if (this.#isDone) return;
+    if (config['tls-unique']) this.#writeUnique();
+    if (this.#isDone) return;
     if (config['export-traffic-secrets']) this.#writeTrafficSecrets();
     if (config['send-alert']) {
       connection.abort(Alert.decompression_failure);
@@ -268,6 +270,17 @@ export class Exchange {
     } catch (error) {
       if (!TlsessionError.is(error)) throw error;
       this.#fail(`no keying material: ${error.message}`);
+    }
+  }
+
+  #writeUnique(): void {
+    try {
+      const unique = this.#connection.channelBinding('tls-unique');
+      if (unique === null) this.#fail('no tls-unique: TLS 1.3 has none');
+      else this.#write(unique);
+    } catch (error) {
+      if (!TlsessionError.is(error)) throw error;
+      this.#fail(`no tls-unique: ${error.message}`);
     }
   }
 

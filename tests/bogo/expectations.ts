@@ -89,6 +89,13 @@ function checkPeer(connection: Connection, config: ShimConfig): void {
       chain.every((certificate, i) => equalBytes(certificate, info.peerChain[i] as Uint8Array));
     expectThat(same, () => `the peer's chain has ${info.peerChain.length} certificates and is another`);
   }
+  if (config['expect-sha256-client-cert']) {
+    // The handshake that asked for it has the certificate still; a session that comes back its fingerprint alone.
+    const known = info.resumed
+      ? info.peerFingerprint !== null && info.peerChain.length === 0
+      : info.peerChain.length > 0;
+    expectThat(known, () => `resumed ${info.resumed}, and ${info.peerChain.length} certificates of the peer`);
+  }
   if (config['expect-verify-result']) {
     const refused = info.verifyResult === REFUSED_BY_APPLICATION;
     expectThat(refused === config['verify-fail'], () => `the verify result is ${info.verifyResult}`);

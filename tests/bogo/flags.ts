@@ -83,6 +83,7 @@ const KNOWN = {
   'ticket-key': 'bytes',
   'use-ticket-callback': 'switch',
   'renew-ticket': 'switch',
+  'retain-only-sha256-client-cert': 'switch',
   'enable-early-data': 'switch',
   'early-write-after-message': 'number',
   // What the shim does with the connection.
@@ -101,6 +102,7 @@ const KNOWN = {
   'export-context': 'text',
   'use-export-context': 'switch',
   'use-exporter-between-reads': 'switch',
+  'tls-unique': 'switch',
   'export-traffic-secrets': 'switch',
   // What must come of it.
   'expect-version': 'number',
@@ -114,6 +116,7 @@ const KNOWN = {
   'expect-client-ca-list': 'text',
   'expect-peer-cert-file': 'text',
   'expect-verify-result': 'switch',
+  'expect-sha256-client-cert': 'switch',
   'expect-ocsp-response': 'bytes',
   'expect-signed-cert-timestamps': 'bytes',
   'expect-server-name': 'text',
@@ -139,6 +142,8 @@ const KNOWN = {
   // Encrypted ClientHello never gives another name.
   'allow-hint-mismatch': 'switch',
   'expect-no-ech-name-override': 'switch',
+  // A HelloRequest never changes anything here: it is refused by a warning, and the connection goes on.
+  'renegotiate-ignore': 'switch',
 } as const;
 
 type KnownFlag = keyof typeof KNOWN;
@@ -211,16 +216,12 @@ export const unimplementedFlags: Readonly<Record<string, string>> = {
   'cbc-record-splitting': cbc,
   'renegotiate-once': renegotiation,
   'renegotiate-freely': renegotiation,
-  'renegotiate-ignore': renegotiation,
   'renegotiate-explicit': renegotiation,
   'forbid-renegotiation-after-handshake': renegotiation,
   'expect-total-renegotiations': renegotiation,
-  'tls-unique': 'tls-unique is broken without extended master secret, and undefined in TLS 1.3 (RFC 9266)',
   'delegated-credential': delegated,
   'expect-delegated-credential-used': delegated,
   'jdk11-workaround': boring,
-  'retain-only-sha256-client-cert': boring,
-  'expect-sha256-client-cert': boring,
   'expect-msg-callback': boring,
   'expect-late-alpn': boring,
   handoff: boring,

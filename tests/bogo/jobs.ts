@@ -1,11 +1,14 @@
 /** What the shim answers when the engine asks. */
 import type { Connection } from '../../src/connection/connection.ts';
+import { ticketEnvelope } from '../../src/connection/ticket-form.ts';
+import { nodeProvider } from '../../src/crypto/node/index.ts';
 import type {
   ClientCertificateJob,
   FindSessionJob,
   Job,
   JobAnswer,
   OpenTicketJob,
+  SealTicketJob,
   SelectAnswer,
   SelectJob,
   SignJob,
@@ -79,7 +82,7 @@ function answerOf(job: Job, context: JobContext): JobAnswer | Refuse {
     case 'open-ticket':
       return openTicket(job, context);
     case 'seal-ticket':
-      return sealSessionTicket(context.tickets, job.session, context.clock.wallMs());
+      return sealTicket(job, context);
     case 'replay':
       return { accept: true };
     case 'offer-psk':
@@ -119,7 +122,8 @@ function verify(job: VerifyCertificateJob, context: JobContext): VerifyCertifica
   ) {
     return { ok: false, reason: 'bad-certificate-status', verifyResult: REFUSED_BY_APPLICATION };
   }
-  return { ok: true, verifyResult: EXPIRED };
+  // Only of a certificate that was found good a fingerprint is enough.
+  return { ok: true, verifyResult: config['retain-only-sha256-client-cert'] ? 0 : EXPIRED };
 }
 
 function sign(job: SignJob): Uint8Array {
@@ -205,6 +209,11 @@ function storeSession(job: StoreSessionJob, context: JobContext): JobAnswer {
   context.sessions.put(job.session);
   context.storedSessions++;
   return undefined;
+}
+
+function sealTicket({ session }: SealTicketJob, { config, tickets, clock }: JobContext): JobAnswer {
+  if (!config['retain-only-sha256-client-cert']) return sealSessionTicket(tickets, session, clock.wallMs());
+  return tickets.seal(ticketEnvelope(nodeProvider, session, 'fingerprint'), clock.wallMs());
 }
 
 function openTicket(job: OpenTicketJob, context: JobContext): JobAnswer {

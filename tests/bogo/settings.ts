@@ -97,6 +97,8 @@ function common(config: ShimConfig, clock: Clock): CommonConfig {
     limits: {
       ...DEFAULT_LIMITS,
       certificateMessageBytes: config['max-cert-list'] ?? DEFAULT_LIMITS.certificateMessageBytes,
+      // BoringSSL counts only bytes.
+      chainCertificates: 100,
       skippedEarlyDataBytes: MAX_EARLY_DATA,
     },
     ...versionsOf(config),
@@ -120,7 +122,8 @@ function common(config: ShimConfig, clock: Clock): CommonConfig {
     verifyOnResume: config['reverify-on-resume'],
     externalPsk: false,
     trust: EMPTY,
-    clientAuth: EMPTY,
+    // How much of a certificate is kept is part of the policy: a session that was made under another is none.
+    clientAuth: config['retain-only-sha256-client-cert'] ? utf8('fingerprint') : EMPTY,
   };
 }
 

@@ -10,9 +10,16 @@ import { TicketKeyring } from '../../src/ticket/keyring.ts';
 import { toHex } from '../../src/util/bytes.ts';
 import type { Clock } from '../../src/util/clock.ts';
 
-/** Starts at the machine's hour and goes on by itself only in whole steps of `-resumption-delay`. */
+/** When the runner's certificate for RSA was valid. */
+export const WHEN_VALID_MS: number = Date.UTC(2016, 6, 20);
+
+/** Starts at the machine's hour, or another, and goes on by itself only in whole steps of `-resumption-delay`. */
 export class SteppedClock implements Clock {
-  #nowMs: number = Date.now();
+  #nowMs: number;
+
+  constructor(startMs: number = Date.now()) {
+    this.#nowMs = startMs;
+  }
 
   wallMs(): number {
     return this.#nowMs;

@@ -3,7 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { endPointBinding } from '../../src/connection/channel-binding.ts';
+import { type ChannelBindingType, endPointBinding } from '../../src/connection/channel-binding.ts';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
 import { connect, createServer, type TLSSocket } from '../../src/entry/index.ts';
 import type { SessionCore } from '../../src/session/core.ts';
@@ -42,7 +42,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {
     const endPoint = hash === null ? null : createHash(hash).update(raw).digest();
     expect(client.getChannelBinding('tls-server-end-point')).toEqual(endPoint);
     expect(socket.getChannelBinding('tls-server-end-point')).toEqual(endPoint);
-    expect(() => client.getChannelBinding('tls-unique' as 'tls-exporter')).toThrow(
+    expect(() => client.getChannelBinding('tls-other' as 'tls-exporter')).toThrow(
       expect.objectContaining({ code: 'ERR_TLS_CHANNEL_BINDING' }),
     );
     client.destroy();
@@ -77,7 +77,7 @@ describe('a connection that resumes', () => {
       const session = first.client.sessions[0] as SessionCore;
       using second = new Pair(credential, { ...config, client: { ...config.client, session } }, memory).run();
       expect(second.client.connection.info.resumed).toBe(true);
-      const of = (pair: Pair, end: 'client' | 'server', type: 'tls-exporter' | 'tls-server-end-point') =>
+      const of = (pair: Pair, end: 'client' | 'server', type: ChannelBindingType) =>
         pair[end].connection.channelBinding(type);
       expect(of(second, 'client', 'tls-exporter')).toEqual(of(second, 'server', 'tls-exporter'));
       expect(of(second, 'client', 'tls-exporter')).not.toEqual(of(first, 'client', 'tls-exporter'));
@@ -85,16 +85,32 @@ describe('a connection that resumes', () => {
         of(first, 'server', 'tls-server-end-point'),
       );
       expect(of(second, 'server', 'tls-server-end-point')).toBeNull();
+      for (const pair of [first, second]) {
+        const unique = of(pair, 'client', 'tls-unique');
+        expect(of(pair, 'server', 'tls-unique')).toEqual(unique);
+        const { finished, peerFinished } = pair.client.connection.info;
+        // Who resumes hears the server's Finished first.
+        expect(unique).toEqual(version === 0x0304 ? null : pair === first ? finished : peerFinished);
+      }
     },
   );
 
   test('TLS 1.2 without the extended master secret has none but the certificate’s', async () => {
-    using pair = new Pair(await engineCredential(), {
-      client: { maxVersion: 0x0303, extendedMasterSecret: false },
-    }).run();
-    expect(() => pair.client.connection.channelBinding('tls-exporter')).toThrow(
-      expect.objectContaining({ code: 'ERR_TLS_EXPORTER_UNSAFE' }),
-    );
+    using memory = new Memory();
+    const config = { client: { maxVersion: 0x0303, extendedMasterSecret: false } };
+    using pair = new Pair(await engineCredential(), config, memory).run();
+    const unsafe = (of: Pair, type: ChannelBindingType) =>
+      expect(() => of.client.connection.channelBinding(type)).toThrow(
+        expect.objectContaining({ code: 'ERR_TLS_EXPORTER_UNSAFE' }),
+      );
+    unsafe(pair, 'tls-exporter');
+    // A full handshake's Finished is over the certificate; a resumption's is not.
+    expect(pair.client.connection.channelBinding('tls-unique')).toHaveLength(12);
+    const session = pair.client.sessions[0] as SessionCore;
+    using again = new Pair(await engineCredential(), { client: { ...config.client, session } }, memory).run();
+    expect(again.client.connection.info.resumed).toBe(true);
+    unsafe(again, 'tls-exporter');
+    unsafe(again, 'tls-unique');
     expect(pair.client.connection.channelBinding('tls-server-end-point')).toHaveLength(32);
   });
 });
@@ -151,7 +167,7 @@ describeWithPeers(['gnutls-cli', 'gnutls-serv'], 'GnuTLS', (paths) => {
   test.each([
     ['TLSv1.3', 'NORMAL:-VERS-ALL:+VERS-TLS1.3'],
     ['TLSv1.2', 'NORMAL:-VERS-ALL:+VERS-TLS1.2'],
-  ] as const)('gnutls-cli says the same of %s', async (_version, priority) => {
+  ] as const)('gnutls-cli says the same of %s', async (version, priority) => {
     const chain = await testChain('p256');
     const server = createServer({ key: chain.keyPem, cert: chain.chainPem });
     const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
@@ -164,7 +180,8 @@ describeWithPeers(['gnutls-cli', 'gnutls-serv'], 'GnuTLS', (paths) => {
     ]);
     const [socket] = await accepted;
     socket.on('error', () => {});
-    for (const type of ['tls-exporter', 'tls-server-end-point'] as const) {
+    const types = ['tls-exporter', 'tls-server-end-point', 'tls-unique'] as const;
+    for (const type of types.slice(0, version === 'TLSv1.2' ? 3 : 2)) {
       const hex = socket.getChannelBinding(type)?.toString('hex') ?? 'none';
       await peer.waitFor(new RegExp(`${type}.*${hex}`));
     }
