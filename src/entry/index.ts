@@ -88,6 +88,11 @@ export type { CheckServerIdentity } from '../net/setup.ts';
 export { type AuthorizationError, TLSSocket } from '../net/socket.ts';
 export type { TLSSocketOptions } from '../net/socket-parts.ts';
 export { SslError } from '../net/ssl-error.ts';
+export {
+  type TicketKeyFileEvent,
+  TicketKeyFiles,
+  type TicketKeyFilesOptions,
+} from '../net/ticket-key-files.ts';
 export { Session } from '../session/session.ts';
 export { type TicketKeyRecord, TicketKeyring, type TicketKeyringOptions } from '../ticket/keyring.ts';
 export { haproxyTicketKeys, nginxTicketKeys } from '../ticket/shared-keys.ts';

@@ -33,10 +33,11 @@ export function haproxyTicketKeys(text: string): TicketKeyRecord[] {
   const keys = readTicketKeyLines(layout, text);
   const sealing = keys.length - 2;
   if (sealing < 0) throw new TicketError('ERR_TICKET_KEY', 'HAProxy seals with the last key but one');
-  return keys.map((material: OpensslTicketKey, index) => ({ role: roleOf(index, sealing), material }));
+  return keys.map((material: OpensslTicketKey, index) => ({ role: roleOfLine(index, sealing), material }));
 }
 
-function roleOf(index: number, sealing: number): TicketKeyRole {
+/** HAProxy's order: what follows the line that seals will seal next. */
+export function roleOfLine(index: number, sealing: number): TicketKeyRole {
   if (index === sealing) return 'current';
   return index < sealing ? 'previous' : 'next';
 }
