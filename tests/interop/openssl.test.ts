@@ -4,7 +4,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect } from '../../src/entry/index.ts';
+import { connect, type TLSSocket } from '../../src/entry/index.ts';
+import {
+  PEM_write_SSL_SESSION,
+  SSL_CIPHER_find,
+  type SSL_SESSION,
+  SSL_SESSION_free,
+  SSL_SESSION_new,
+  SSL_SESSION_set_cipher,
+  SSL_SESSION_set_protocol_version,
+  SSL_SESSION_set1_master_key,
+} from '../../src/entry/openssl.ts';
 import { Session } from '../../src/entry/session.ts';
 import { echo, listen, trusting, visit } from '../net/pair.ts';
 import { type ChainFiles, type KeyKind, testChain, writeChain } from '../support/certs.ts';
@@ -305,5 +315,89 @@ describeWithPeers(['openssl'], 'openssl 3.0', ({ openssl }) => {
       peer.stdin.end();
       await peer.waitForExit();
     });
+
+    describe('-psk_session: a session file of ours as an external key', () => {
+      const key = Buffer.from('0123456789abcdef0123456789abcdef', 'hex');
+      const identity = 'a key of both';
+
+      /** What SSL_SESSION_new and its setters make of it, as a file. */
+      function keyFile(): string {
+        const session = SSL_SESSION_new() as SSL_SESSION;
+        SSL_SESSION_set_protocol_version(session, 0x0304);
+        SSL_SESSION_set_cipher(session, SSL_CIPHER_find(null, Uint8Array.of(0x13, 0x01)));
+        SSL_SESSION_set1_master_key(session, key);
+        const parts: Uint8Array[] = [];
+        expect(PEM_write_SSL_SESSION({ write: (part) => parts.push(Buffer.from(part)) }, session)).toBe(1);
+        SSL_SESSION_free(session);
+        const file = newFile();
+        writeFileSync(file, Buffer.concat(parts));
+        return file;
+      }
+
+      test('s_client', async () => {
+        await using site = await listen({
+          pskCallback: (_socket, name) => (name === identity ? key : null),
+        });
+        const args = ['-tls1_3', '-psk_session', keyFile(), '-psk_identity', identity];
+        const report = await sClient(site.port, 'p256', ...args);
+        expect(report.reused).toBe(true);
+        // Any suite of the key's hash.
+        expect(report.cipher).toMatch(/_SHA256$/);
+        expect(site.sockets[0]?.info).toMatchObject({ externalPsk: true, resumed: true });
+      });
+
+      test('s_server', async () => {
+        const args = ['-tls1_3', '-psk_session', keyFile(), '-psk_identity', identity];
+        // By its own preference it would choose a suite of another hash, and so not the key.
+        const suites = ['-ciphersuites', 'TLS_AES_128_GCM_SHA256'];
+        await using site = await startOpensslServer(openssl, serverArguments('p256', ...args, ...suites));
+        const callback = { pskCallback: () => ({ identity, psk: key }) };
+        const { socket, text } = await visit(await trusting(site.port, callback), SENT, 0);
+        expect(text).toBe(REVERSED);
+        // No certificate was shown: the key is what proves the server.
+        expect(socket.info).toMatchObject({ externalPsk: true, resumed: true, peerChain: [] });
+      });
+    });
   });
+
+  test('s_server takes early data once: what comes a second time is refused, with a full handshake', async () => {
+    const { leaf, intermediate, key } = files.get('p256') as ChainFiles;
+    const identity = ['-cert', leaf, '-cert_chain', intermediate, '-key', key];
+    await using site = await startOpensslServer(openssl, [
+      ...identity,
+      ...['-tls1_3', '-early_data', '-max_early_data', '16384'],
+    ]);
+    const { socket: first, session } = await early(site.port, undefined);
+    expect(first.info.earlyDataOffered).toBe(false);
+    for (const accepted of [true, false]) {
+      const { socket } = await early(site.port, session);
+      expect(socket.info).toMatchObject({ earlyDataAccepted: accepted, resumed: accepted });
+    }
+    // It says so when it next has something to say.
+    await site.peer.waitFor(
+      /No early data received[\s\S]*Early data received:[\s\S]*Early data was rejected/,
+    );
+    expect(site.peer.stdout.match(/^Early data received:$/gm)).toHaveLength(1);
+    // Once early, and once behind the handshake, when it was refused.
+    expect(site.peer.stdout.match(/early bytes/g)).toHaveLength(3);
+  });
+
+  /** Writes at once, and waits until the server has it and a session is there. */
+  async function early(
+    port: number,
+    session: Buffer | undefined,
+  ): Promise<{ socket: TLSSocket; session: Buffer }> {
+    const socket = connect({
+      ...(await trusting(port)),
+      earlyData: true,
+      reuseTickets: true,
+      ...(session === undefined ? {} : { session }),
+    });
+    socket.resume();
+    socket.write('early bytes\n');
+    const fresh = socket.info.resumed ? [session] : ((await once(socket, 'session')) as [Buffer]);
+    socket.end();
+    await once(socket, 'close');
+    return { socket, session: fresh[0] as Buffer };
+  }
 });
