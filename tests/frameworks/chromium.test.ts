@@ -2,14 +2,16 @@
  * A browser: Chromium, headless, fetches a page twice from a server of ours, over HTTP/1.1 and HTTP/2. It trusts the
  * root by its certificate database, and nothing is told to look away.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type http from 'node:http';
 import http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { nodeProvider } from '../../src/crypto/node/index.ts';
 import https from '../../src/entry/https.ts';
 import { createServer, type TLSSocket } from '../../src/entry/index.ts';
+import { NamedGroup } from '../../src/util/registries.ts';
 import { describeWithPeers, runPeer } from '../support/peer.ts';
 import { identity, later, onLoopback } from './site.ts';
 
@@ -31,8 +33,8 @@ const PAGE = `<!doctype html><title>waiting</title><body><script>
 </script>`;
 
 describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil }) => {
-  /** What the page is when its scripts are done. */
-  async function visit(url: string): Promise<string> {
+  /** What the page is when its scripts are done. `netLog`: where to write what the browser's network saw. */
+  async function visit(url: string, netLog: string | null = null): Promise<string> {
     const { ca } = await identity();
     const home = mkdtempSync(join(tmpdir(), 'tlsession-chromium-'));
     later(() => rmSync(home, { recursive: true, force: true }));
@@ -51,6 +53,7 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
         ...FLAGS,
         `--user-data-dir=${join(home, 'profile')}`,
         '--virtual-time-budget=20000',
+        ...(netLog === null ? [] : [`--log-net-log=${netLog}`]),
         '--dump-dom',
         url,
       ],
@@ -123,4 +126,61 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
     expect(await visit(`https://localhost:${port}/`)).toMatch(/^h2 (full|resumed) \| h2 resumed$/);
     expect(seen[0]?.isSessionReused()).toBe(false);
   });
+
+  test('a compressed certificate, and X25519MLKEM768 where there is ML-KEM, by the word of the browser', {
+    timeout: 90_000,
+  }, async () => {
+    const { key, cert } = await identity();
+    const groups = new Set<number>();
+    const server = https.createServer(
+      { key, cert, certificateCompression: ['brotli'] },
+      (request, response) => {
+        groups.add((request.socket as unknown as TLSSocket).info.group);
+        response.setHeader('connection', 'close');
+        if (request.url === '/') response.setHeader('content-type', 'text/html');
+        response.end(request.url === '/' ? PAGE : 'ok');
+      },
+    );
+    const port = await onLoopback(server);
+    const folder = mkdtempSync(join(tmpdir(), 'tlsession-netlog-'));
+    later(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, 'netlog.json');
+    expect(await visit(`https://localhost:${port}/`, path)).toBe('ok | ok');
+    const log = readNetLog(path);
+    // CompressedCertificate, and never Certificate (RFC 8879, 4).
+    expect(log.handshakeMessages).toContain(25);
+    expect(log.handshakeMessages).not.toContain(11);
+    expect(log.groups).toEqual(groups);
+    if (nodeProvider.groups.includes(NamedGroup.x25519mlkem768)) {
+      expect(log.groups).toEqual(new Set([NamedGroup.x25519mlkem768]));
+    }
+  });
 });
+
+interface NetLog {
+  /** HandshakeTypes that the browser received. */
+  readonly handshakeMessages: ReadonlySet<number>;
+  /** NamedGroups of its connections. */
+  readonly groups: ReadonlySet<number>;
+}
+
+/** Chromium's own account of its TLS connections. */
+function readNetLog(path: string): NetLog {
+  const { constants, events } = JSON.parse(readFileSync(path, 'utf8')) as {
+    readonly constants: { readonly logEventTypes: Readonly<Record<string, number>> };
+    readonly events: readonly {
+      readonly type: number;
+      readonly params?: { readonly type?: number; readonly key_exchange_group?: number };
+    }[];
+  };
+  const types = constants.logEventTypes;
+  const of = (name: string): typeof events => events.filter(({ type }) => type === types[name]);
+  return {
+    handshakeMessages: new Set(of('SSL_HANDSHAKE_MESSAGE_RECEIVED').map(({ params }) => params?.type ?? -1)),
+    groups: new Set(
+      of('SSL_CONNECT')
+        .map(({ params }) => params?.key_exchange_group ?? 0)
+        .filter((group) => group !== 0),
+    ),
+  };
+}

@@ -284,7 +284,13 @@ Made from \`tests/interop/table.ts\`; a test holds the two together, and each \`
 (\`tests/interop/matrix-*.test.ts\`) against the real program, which asserts what both ends say: ours through its
 API, the other through its own output. To make this page again: \`npm test -- tests/interop/table.test.ts -u\`.
 
-Beside the table: every cipher suite with every group and kind of key (\`tests/interop/openssl.test.ts\`,
-\`gnutls.test.ts\`, \`node-tls.test.ts\`), sessions that one side saves and the other resumes, OpenSSL's
-\`-psk_session\` among them.
+Beside the table:
+
+- every cipher suite with every group and kind of key, in both roles: OpenSSL, GnuTLS, \`node:tls\`
+  (\`tests/interop/openssl.test.ts\`, \`tls12-openssl.test.ts\`, \`gnutls.test.ts\`, \`node-tls.test.ts\`);
+- sessions that one side saves and the other resumes, \`-psk_session\` and single use of early data: OpenSSL
+  (\`tests/interop/openssl.test.ts\`);
+- one ticket key in several servers: nginx 1.22, HAProxy 2.6 (\`tests/interop/shared-tickets.test.ts\`), \`node:tls\`;
+- Chromium: pages over HTTP/1.1 and HTTP/2, resumed, compressed certificates, X25519MLKEM768
+  (\`tests/frameworks/chromium.test.ts\`).
 `;
