@@ -67,6 +67,7 @@ type ClientOnly =
   | 'port'
   | 'session'
   | 'noSessionReason'
+  | 'tickets12'
   | 'ticketReuse'
   | 'trust'
   | 'clientAuth'
@@ -98,6 +99,7 @@ export function clientConfig(
     port: 0,
     session: null,
     noSessionReason: 'no-session-saved',
+    tickets12: true,
     ticketReuse: false,
     trust: NOTHING,
     clientAuth: NOTHING,

@@ -98,6 +98,8 @@ export interface ClientConfig extends CommonConfig {
   readonly session: SessionCore | null;
   /** What a connection without a session says of that. */
   readonly noSessionReason: ResumptionReason;
+  /** TLS 1.2: whether tickets are asked for, where `tickets` are wanted at all. OpenSSL's SSL_OP_NO_TICKET at a client. */
+  readonly tickets12: boolean;
   /** Offer a TLS 1.3 session that was offered before (RFC 8446, C.4 advises against it). */
   readonly ticketReuse: boolean;
   /** Digest of what decides about trust here; a session made under another is not offered. */

@@ -43,7 +43,8 @@ export function clientSetup(ssl: Ssl, session: SessionCore | null, earlyData: bo
     ...(common(ssl) as Partial<ClientConfig>),
     serverName: ssl.hostname,
     session,
-    tickets: !hasOption(settings.options, SSL_OP_NO_TICKET),
+    // In TLS 1.3 the option says nothing to a client.
+    tickets12: !hasOption(settings.options, SSL_OP_NO_TICKET),
     // Which session goes with which connection is the program's to say, by SSL_set_session.
     ticketReuse: true,
     earlyData,

@@ -11,7 +11,7 @@ import type { Job, SelectJob } from '../handshake/jobs.ts';
 import { nodeDiagnostics } from '../net/diagnostics.ts';
 import type { SessionCore } from '../session/core.ts';
 import { equalBytes } from '../util/bytes.ts';
-import { TlsessionError, UsageError } from '../util/errors.ts';
+import { TlsAlertError, TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import { type ClientHello, readClientHello } from '../wire/message/client-hello.ts';
 import type { BIO } from './bio.ts';
@@ -500,6 +500,11 @@ export class Ssl implements JobOwner {
   #onSession(session: SessionCore): void {
     try {
       if (this.role === 'client') {
+        const { info } = this.#connection as Connection;
+        // A new ticket takes the place of the session that it came with (RFC 5077, 3.3).
+        if (info.resumed && info.version === ProtocolVersion.TLS1_2 && this.#offered !== null) {
+          this.sessionCtx.sessions.usedUp(this.#offered);
+        }
         this.sessionCtx.sessions.established(session, {
           role: 'client',
           resumed: (this.#connection as Connection).info.resumed,
@@ -557,7 +562,10 @@ export class Ssl implements JobOwner {
       this.#error = SSL_ERROR_ZERO_RETURN;
       return 0;
     }
-    return this.#failed(this.#isCut ? 0 : -1);
+    // In C a read that meets the end, or a fatal alert, is 0.
+    const { error } = connection;
+    const isPeers = error instanceof TlsAlertError && error.origin === 'peer';
+    return this.#failed(this.#isCut || isPeers ? 0 : -1);
   }
 
   get pending(): number {

@@ -138,6 +138,7 @@ export function clientConfig(config: ShimConfig, clock: Clock, session: SessionC
     port: 0,
     session,
     // Which sessions are used once is BoringSSL's caller's to decide.
+    tickets12: true,
     ticketReuse: true,
     noSessionReason: 'no-session-saved',
     keyShareCount: 1,

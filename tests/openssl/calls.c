@@ -54,6 +54,10 @@ int main(int argc, char **argv)
             SSL_CTX_use_PrivateKey_file(ctx[1], argv[2], SSL_FILETYPE_PEM);
         } else if (!strcmp(cmd, "option")) {
             SSL_CTX_set_options(ctx[i], atol(arg));
+        } else if (!strcmp(cmd, "unoption")) {
+            SSL_CTX_clear_options(ctx[i], atol(arg));
+        } else if (!strcmp(cmd, "hasticket")) {
+            report(cmd, SSL_SESSION_has_ticket(SSL_get_session(s)), -1);
         } else if (!strcmp(cmd, "cache")) {
             report(cmd, (int)SSL_CTX_set_session_cache_mode(ctx[i], atol(arg)), -1);
         } else if (!strcmp(cmd, "early")) {

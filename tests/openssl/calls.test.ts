@@ -54,6 +54,8 @@ class Script {
         this.#ctx = { c: this.#program.client(Number(who)), s: this.#program.server(Number(who)) };
       },
       option: () => void ssl.SSL_CTX_set_options(this.#ctx[who] as Ctx, Number(arg)),
+      unoption: () => void ssl.SSL_CTX_clear_options(this.#ctx[who] as Ctx, Number(arg)),
+      hasticket: () => say(ssl.SSL_SESSION_has_ticket(ssl.SSL_get_session(connection()) as Session)),
       cache: () => say(ssl.SSL_CTX_set_session_cache_mode(this.#ctx[who] as Ctx, Number(arg))),
       early: () => void ssl.SSL_CTX_set_max_early_data(this.#ctx.s as Ctx, Number(who)),
       new: () => {
@@ -386,6 +388,76 @@ const BOTH: readonly (readonly [name: string, script: readonly string[]])[] = [
       'number s',
     ],
   ],
+  [
+    'a new ticket on resumption, and the cache of the client',
+    [
+      ...['option c 16384', 'cache c 1', ...START, 'read c 1', 'hasticket c', 'number c', 'get1 c'],
+      ...['shutdown c', 'shutdown s', 'free c', 'free s', 'unoption c 16384', 'new', 'set c', ...SHAKE],
+      ...['read c 1', 'reused c', 'hasticket c', 'same c', 'resumable', 'number c', 'get1 c', 'free c'],
+      ...['resumable', 'number c'],
+    ],
+  ],
+  [
+    'a record that was tampered with',
+    [
+      ...['cache c 1', ...START, 'read c 1', 'get1 c', 'number c'],
+      ...[
+        `inject c 1703030030${'00'.repeat(48)}`,
+        'read c 1',
+        'resumable',
+        'number c',
+        'read s 1',
+        'write s x',
+      ],
+    ],
+  ],
+  [
+    'a resumption that ends badly',
+    [
+      ...[...START, 'read c 1', 'get1 c', 'shutdown c', 'shutdown s', 'free c', 'free s', 'new', 'set c'],
+      ...[
+        'connect c',
+        'free c',
+        'resumable',
+        'new',
+        'set c',
+        'connect c',
+        'inject c 15030300020228',
+        'connect c',
+      ],
+      ...['resumable'],
+    ],
+  ],
+  [
+    'a session that goes from hand to hand',
+    [
+      ...[
+        ...START,
+        'read c 1',
+        'get1 c',
+        'shutdown c',
+        'shutdown s',
+        'clear c',
+        'set c',
+        'set c',
+        'same c',
+        'setnull c',
+      ],
+      ...[
+        'same c',
+        'set c',
+        'dup c',
+        'free s',
+        'new',
+        ...SHAKE,
+        'reused c',
+        'reused s',
+        'setshutdown c 1',
+        'clear c',
+      ],
+      ...['resumable', 'clear c', 'clear c', 'resumable'],
+    ],
+  ],
 ];
 const ONLY_13: readonly (readonly [name: string, script: readonly string[]])[] = [
   [
@@ -513,6 +585,11 @@ const BETTER: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   // A retry with too few bytes is refused, and the right one still works.
   'a write that has to be made again': { 9: 'fill -1 3', 11: 'fill 6000 0', 12: 'read 6000 0' },
   'calls in the handshake': { 12: 'get1 0' },
+  // One reason is enough, and a connection that failed does not look like one that ended.
+  'a record that was tampered with': {
+    10: 'read -1 1 [decryption failed or bad record mac]',
+    14: 'write -1 1',
+  },
 };
 
 describeWithPeers(['gcc'], 'the calls of a connection against libssl', ({ gcc }) => {

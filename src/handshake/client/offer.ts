@@ -34,7 +34,7 @@ export function whyNotOffer(
   } else {
     if (!config.cipherSuites.includes(body.cipher)) return 'other-cipher';
     // The id beside a ticket is only the ticket's digest: no server knows it (RFC 5077, 3.4).
-    if (body.length(Field.ticket) > 0 && !config.tickets) return 'resumption-disabled';
+    if (body.length(Field.ticket) > 0 && !(config.tickets && config.tickets12)) return 'resumption-disabled';
     // What the server must answer otherwise than the session had it, or refuse, is not offered (RFC 7627, 5.3).
     const extended = hasExtendedMasterSecret(session);
     if (extended ? !config.extendedMasterSecret : config.requireExtendedMasterSecret) {

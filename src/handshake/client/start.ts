@@ -206,7 +206,7 @@ function chooseSessionId(host: Host<ClientConfig>, session: SessionCore | null, 
 }
 
 function ticketFor12(config: ClientConfig, session: SessionCore | null): Uint8Array | null {
-  if (!config.tickets || config.minVersion > ProtocolVersion.TLS1_2) return null;
+  if (!config.tickets || !config.tickets12 || config.minVersion > ProtocolVersion.TLS1_2) return null;
   if (session === null) return new Uint8Array(0);
   const body = session.body('connection');
   return body.version === ProtocolVersion.TLS1_2 ? body.copy(Field.ticket) : new Uint8Array(0);
