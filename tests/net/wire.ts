@@ -15,6 +15,11 @@ export class WireEnd extends Duplex {
 
   /** Whoever writes has to wait until the other end has taken what came before. */
   override _write(chunk: Buffer, _: string, done: (error?: Error | null) => void): void {
+    if (this.other.destroyed) {
+      // As into a socket whose peer has gone: it is taken, and nobody gets it.
+      done();
+      return;
+    }
     this.#write = { chunk, done };
     queueMicrotask(() => this.other.pull());
   }
@@ -73,7 +78,7 @@ export class WireEnd extends Duplex {
     const write = this.#write;
     this.#write = null;
     write?.done(error ?? new Error('the wire is gone'));
-    if (!this.other.destroyed && !this.other.readableEnded) queueMicrotask(() => this.other.hangUp());
+    if (!this.other.destroyed) queueMicrotask(() => this.other.hangUp());
     done(error);
   }
 
