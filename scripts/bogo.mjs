@@ -3,7 +3,7 @@
  *
  * A pattern is the runner's: globs joined by semicolons, matched against whole names (`Resume-*;*Ticket*`).
  * Without one, every test of `tests/bogo/config.json` runs, and the figures must not be worse than those in
- * `tests/bogo/expected.json`; `--update` writes that file and `docs/bogo.md`. Results go to `.cache/bogo/results.json` (the
+ * `tests/bogo/expected.json`; `--update` writes that file, `docs/bogo.md` and the README's figures. Results go to `.cache/bogo/results.json` (the
  * runner's own format), `.cache/bogo/summary.json` and `.cache/bogo/failures.txt`.
  *
  * BOGO_WORKERS sets how many tests run at once (three a core); BOGO_NO_FORWARD=1 starts a Node a test.
@@ -22,6 +22,7 @@ const cache = join(home, '.cache/bogo');
 const configFile = join(suite, 'config.json');
 const expectedFile = join(suite, 'expected.json');
 const documentFile = join(home, 'docs/bogo.md');
+const readmeFile = join(home, 'README.md');
 /** A worker that says nothing for so long is taken to loop forever. */
 const SILENCE_MS = 20_000;
 const PROGRESS_MS = 10_000;
@@ -296,9 +297,13 @@ async function main() {
   }
   if (pattern !== undefined) return summary.failed === 0;
   if (update) {
-    const { passed, sessions, earlyData } = summary;
+    const { passed, failed, sessions, earlyData } = summary;
     writeFileSync(expectedFile, `${JSON.stringify({ passed, sessions, earlyData }, null, 2)}\n`);
     writeFileSync(documentFile, document(summary));
+    const date = new Date().toISOString().slice(0, 10);
+    const figures = `${passed} passed, ${failed} failed (${date})`;
+    const readme = readFileSync(readmeFile, 'utf8');
+    writeFileSync(readmeFile, readme.replace(/\d+ passed, \d+ failed \([\d-]+\)/, figures));
   }
   const worse = compare(summary);
   for (const reason of worse) say(`WORSE: ${reason}`);

@@ -97,3 +97,19 @@ describe('what the suite leaves out', () => {
     expect(flags.filter((flag) => /resum|session|ticket|early-data|async/.test(flag))).toEqual([]);
   });
 });
+
+it('the figures are the same wherever they stand', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const expected = JSON.parse(read('tests/bogo/expected.json')) as Record<string, number>;
+  const row = /^\| (\d{4}-\d\d-\d\d) \| (\d+) \| (\d+) \| \d+ \| (\d+) \| (\d+) \|$/m.exec(
+    read('docs/bogo.md'),
+  );
+  const [, date, passed, failed, sessions, earlyData] = row ?? [];
+  expect([passed, failed, sessions, earlyData].map(Number)).toEqual([
+    expected['passed'],
+    0,
+    expected['sessions'],
+    expected['earlyData'],
+  ]);
+  expect(read('README.md')).toContain(`${passed} passed, ${failed} failed (${date})`);
+});
