@@ -38,14 +38,22 @@ export function settleWithin<T>(
       timer?.cancel();
       resolve(settled);
     };
-    pending.then(
+    // Any thenable will do, also one that throws.
+    Promise.resolve(pending).then(
       (value) => {
         if (open) close({ kind: 'answer', value });
-        else late(value);
+        else giveBack(late, value);
       },
       (error: unknown) => {
         if (open) close({ kind: 'failed', error });
       },
     );
   });
+}
+
+/** Nobody waits any more who could hear of an error: say of a reference that was not the giver's to give. */
+function giveBack<T>(late: (value: T) => void, value: T): void {
+  try {
+    late(value);
+  } catch {}
 }

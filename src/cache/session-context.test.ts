@@ -477,6 +477,35 @@ describe('lookup', () => {
     expect(gift.hasEnded).toBe(true);
   });
 
+  it('is not hurt by late answers of nothing, of what was freed, nor by a thenable that throws', async () => {
+    const timers = new TestTimers();
+    const reportError = vi.fn();
+    let answer: (answer: unknown) => void = () => {};
+    const onGet = vi.fn(() => new Promise<unknown>((resolve) => (answer = resolve)) as Promise<GetAnswer>);
+    const cache = context({ timers, lookupLimitMs: 50, callbacks: { onGet }, reportError });
+    const freed = makeSession({ id: 2 });
+    freed.retain('test');
+    freed.free();
+    for (const late of [undefined, { session: freed, copy: false }, 'nonsense']) {
+      const found = cache.lookup(0x0303, idOf(1));
+      timers.pass(50);
+      expect(await settled(found)).toEqual([null, 'store-slow']);
+      // Were this an unhandled rejection, the run would fail.
+      answer(late);
+      await new Promise((done) => setTimeout(done, 1));
+    }
+    freed.release('test');
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: an application's own.
+      then: () => {
+        throw new Error('no promise');
+      },
+    };
+    onGet.mockReturnValueOnce(thenable as unknown as Promise<GetAnswer>);
+    expect(await settled(cache.lookup(0x0303, idOf(1)))).toEqual([null, 'store-failed']);
+    expect(reportError).toHaveBeenCalledTimes(1);
+  });
+
   it('bounds how many wait', async () => {
     const timers = new TestTimers();
     const cache = context({

@@ -704,7 +704,8 @@ function letGo(session: SessionCore, errors: unknown[]): void {
 }
 
 function dropDonated(answer: GetAnswer): void {
-  if (answer !== null && 'session' in answer && !answer.copy) answer.session.free('get_session_cb');
+  // A callback in plain JavaScript may well answer nothing.
+  if (answer && 'session' in answer && !answer.copy) answer.session.free('get_session_cb');
 }
 
 function dropFound(answer: SessionCore | ResumptionReason): void {

@@ -18,8 +18,10 @@ import type { Clock } from '../util/clock.ts';
 import type { SessionTickets } from './job-runner.ts';
 import { type TicketPeer, ticketEnvelope } from './ticket-form.ts';
 
-/** The longest life of a TLS 1.3 ticket, in seconds (RFC 8446, 4.6.1). */
-const MAX_LIFETIME_SEC = 604_800;
+/** Seconds that a key of the context's own seals: 12 h, or what 16 previous keys need to outlive long tickets. */
+function rotationFor(ticketLifetimeSec: number): number {
+  return Math.max(43_200, Math.ceil(ticketLifetimeSec / 16));
+}
 
 export interface ContextTicketsOptions {
   readonly provider: CryptoProvider;
@@ -45,8 +47,8 @@ export class ContextTickets implements SessionTickets {
   readonly #peer: TicketPeer;
 
   /**
-   * @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes; `ERR_TICKET_KEYRING` for keys of a
-   * fleet that end before the sessions do.
+   * @throws {TicketError} `ERR_TICKET_KEY` for ticket keys that are not 48 bytes; `ERR_TICKET_KEYRING` for keys
+   * that end before the sessions do.
    */
   constructor(options: ContextTicketsOptions) {
     const { provider, clock, sessionTimeoutSec, ticketKeys, channel } = options;
@@ -61,7 +63,7 @@ export class ContextTickets implements SessionTickets {
     this.#clock = clock;
     this.#given = keyring !== undefined;
     this.#own = keys === undefined && keyring === undefined;
-    if (keyring !== undefined && 'refresh' in keyring && keyring.ticketLifetimeSec < sessionTimeoutSec) {
+    if (keyring !== undefined && keyring.ticketLifetimeSec < sessionTimeoutSec) {
       throw new TicketError(
         'ERR_TICKET_KEYRING',
         `sessions would live for ${sessionTimeoutSec} s, and keys are kept for tickets of ${keyring.ticketLifetimeSec} s`,
@@ -73,7 +75,9 @@ export class ContextTickets implements SessionTickets {
         {
           provider,
           format: 'openssl',
-          ticketLifetimeSec: Math.min(sessionTimeoutSec, MAX_LIFETIME_SEC),
+          // TLS 1.2 knows no bound to the life of a ticket: its key has to last as long.
+          ticketLifetimeSec: sessionTimeoutSec,
+          ...(ticketKeys === undefined ? { rotateEverySec: rotationFor(sessionTimeoutSec) } : {}),
           ...(keys === undefined ? {} : { keys }),
         },
         clock.wallMs(),

@@ -404,7 +404,16 @@ export class TicketKeyring implements TicketSealer {
       const { role, name, format, seals, endMs } = key;
       this.#channel?.publish({ kind, role, name, format, seals, endMs, atMs });
     }
-    if (this.#onEvent !== null) for (const event of events) this.#onEvent(event);
+    const errors: unknown[] = [];
+    for (const event of events) {
+      try {
+        this.#onEvent?.(event);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // All is done, and everybody told: now it may come out.
+    if (errors.length > 0) throw errors[0];
   }
 
   #ringKey(role: TicketKeyRole, material: TicketKeyMaterial, createdMs: number): RingKey {
