@@ -7,8 +7,9 @@ import { ProtocolVersion, versionName } from '../util/registries.ts';
 import type { BIO } from './bio.ts';
 import { ERR_LIB_SSL, ERR_R_INTERNAL_ERROR, raise } from './err.ts';
 import type { ExDataClass } from './ex-data-class.ts';
-import { connectionExData, type SSL, Ssl } from './ssl.ts';
+import { type SSL, Ssl } from './ssl.ts';
 import { SSL_ERROR_NONE } from './ssl-codes.ts';
+import { connectionExData } from './ssl-core.ts';
 import {
   addOptions,
   alpnList,
