@@ -35,7 +35,9 @@ export function getCACertificates(type: CaCertificateType = 'default'): readonly
     case 'default':
       if (replaced !== null) return Object.freeze(replaced.flatMap(asPem));
       return Object.freeze(
-        distinct([...(nodeLists?.('default') ?? rootCertificates), ...extraCertificates()]),
+        nodeLists === undefined
+          ? [...rootCertificates, ...extraCertificates()]
+          : withExtra(nodeLists('default')),
       );
     case 'bundled':
       return rootCertificates;
@@ -103,9 +105,11 @@ function readExtra(): string[] {
   }
 }
 
-/** Without those that are there twice, however their lines are broken. */
-function distinct(list: readonly string[]): string[] {
-  return [...new Map(list.map((pem) => [pem.replaceAll(/\s/g, ''), pem])).values()];
+/** NODE_EXTRA_CA_CERTS is in Node's own list when it was set as the process began. */
+function withExtra(list: readonly string[]): string[] {
+  const key = (pem: string): string => pem.replaceAll(/\s/g, '');
+  const known = new Set(list.map(key));
+  return [...list, ...extraCertificates().filter((pem) => !known.has(key(pem)))];
 }
 
 function asPem(source: string | Uint8Array): string[] {

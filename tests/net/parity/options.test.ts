@@ -103,7 +103,7 @@ describe('versions', () => {
 describe('ecdhCurve and sigalgs', () => {
   for (const options of [
     { ecdhCurve: 'P-256' },
-    { ecdhCurve: 'P-384:X25519' },
+    { ecdhCurve: 'P-384' },
     { ecdhCurve: 'prime256v1' },
     { sigalgs: 'ECDSA+SHA256' },
     { sigalgs: 'ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256' },
@@ -417,19 +417,21 @@ describe('pre-shared keys', () => {
       await heard(client, 'close');
       await failed;
     },
-    {
-      // RFC 8446, 6.2: a binder that does not validate is a decrypt_error.
-      'client events': {
-        node: [
-          ['error', ['Error', 'ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER']],
-          ['close', true],
-        ],
-        ours: [
-          ['error', ['Error', 'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR']],
-          ['close', true],
-        ],
-      },
-    },
+    // RFC 8446, 6.2: a binder that does not validate is a decrypt_error, as later versions of OpenSSL have it.
+    NODE >= 24
+      ? {}
+      : {
+          'client events': {
+            node: [
+              ['error', ['Error', 'ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER']],
+              ['close', true],
+            ],
+            ours: [
+              ['error', ['Error', 'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR']],
+              ['close', true],
+            ],
+          },
+        },
   );
 
   for (const [title, answer] of [
@@ -519,7 +521,7 @@ describe('transports', () => {
     const { port } = await world.listen();
     const socket = world.connect(port, { timeout: 40 });
     socket.on('timeout', () => socket.destroy());
-    world.watch('client', socket, ['secureConnect', 'timeout', 'close'], (_, args) => args);
+    world.watch('client', socket, ['timeout', 'close'], (_, args) => args);
     world.note('timeout', socket.timeout);
     await heard(socket, 'close');
   });
