@@ -4,7 +4,7 @@
 //   {"id":2,"do":"visit","options":{…},"times":2,"more":{…}}     → {"id":2,"visits":[…]}
 //   {"id":3,"do":"seen","port":…,"more":{"over":true}}          → {"id":3,"seen":[…]}, only what is over
 // Files named in options (ca, cert, key) are read here. `more` is what options cannot say: psk, exporter,
-// status, noTickets, keyLog, trace; of a visit also line, secondLine, endEarly, stay. What fails is
+// status, noTickets, keyLog, http; of a visit also line, secondLine, endEarly, stay. What fails is
 // {"id":…,"error":"…"}.
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
@@ -48,7 +48,6 @@ async function listen(options, more) {
   const server = tls.createServer(
     { ...read(options, more), ...pskOptions, allowHalfOpen: true },
     (socket) => {
-      if (more.trace) socket.enableTrace();
       const entry = { ...describe(socket, more), text: '', ended: false, closed: false };
       seen.push(entry);
       socket.on('error', (error) => {
@@ -155,7 +154,6 @@ async function visit(options, times, more) {
     });
     socket.once('secureConnect', () => {
       seen = { ...describe(socket, more), text };
-      if (more.trace) socket.enableTrace();
       if (endEarly) socket.end(line);
       else socket.write(line);
     });

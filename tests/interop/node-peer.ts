@@ -32,11 +32,6 @@ export class NodePeer implements AsyncDisposable {
     return this.#peer.pid;
   }
 
-  /** What enableTrace wrote. */
-  get trace(): string {
-    return this.#peer.stderr;
-  }
-
   /** Starts a server that echoes; the port. `more`: see node-peer.mjs. */
   async listen(options: object, more: object = {}): Promise<number> {
     const { port } = (await this.#ask({ do: 'listen', options, more })) as { port: number };

@@ -20,7 +20,8 @@ export function testMatrix(id: PeerId, start: (folder: string) => Peer): void {
     material = await makeMaterial();
     peer = start(folder);
   });
-  afterAll(() => {
+  afterAll(async () => {
+    await peer.dispose?.();
     material[Symbol.dispose]();
     rmSync(folder, { recursive: true, force: true });
   });

@@ -36,6 +36,7 @@ function protocolIn(text: string): Version | null {
 }
 
 class BoringClient implements ClientPeer {
+  readonly tellsEnd = false;
   readonly endsBy = 'transport';
   readonly #path: string;
 
@@ -142,6 +143,7 @@ class BoringServer implements ServerPeer {
 
 class BoringServing implements ServingPeer {
   readonly refusesEarlyBy = 'retry';
+  readonly tellsEnd = false;
   readonly endsBy = 'transport';
   readonly oneLine = true;
   readonly refusesBy = 'alert';

@@ -74,6 +74,8 @@ export interface ClientReport {
 export interface ClientPeer {
   /** How it ends a connection: `transport` is without a close_notify. */
   readonly endsBy: 'close_notify' | 'transport';
+  /** Whether its output tells a close_notify from a cut. */
+  readonly tellsEnd: boolean;
   /** It shows no certificate of an authority that the server does not name. */
   readonly showsOnlyNamed?: boolean;
   visit(wish: ClientWish): Promise<readonly ClientReport[]>;
@@ -114,6 +116,8 @@ export interface ServingPeer extends AsyncDisposable {
   readonly pid: number;
   /** How it ends a connection by itself. */
   readonly endsBy: 'close_notify' | 'transport';
+  /** Whether its output tells a close_notify from a cut. */
+  readonly tellsEnd: boolean;
   /** It answers one line and ends. */
   readonly oneLine: boolean;
   /** How it refuses a client's certificate: after the handshake some only hang up. */
@@ -140,6 +144,7 @@ export interface ServerPeer {
 export interface Peer {
   readonly client: ClientPeer | null;
   readonly server: ServerPeer | null;
+  /** Ends what it keeps running. */
   dispose?(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import type { Version } from '../table.ts';
 import { type ClientPeer, type ClientReport, type ClientWish, cannot, count, type Peer } from './contract.ts';
 
 class CurlClient implements ClientPeer {
+  readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly #path: string;
 

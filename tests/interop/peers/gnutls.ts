@@ -71,6 +71,7 @@ function isResumed(text: string): boolean {
 
 class GnutlsClient implements ClientPeer {
   readonly showsOnlyNamed = true;
+  readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly #path: string;
   readonly #folder: string;
@@ -201,6 +202,7 @@ class GnutlsServer implements ServerPeer {
 class GnutlsServing implements ServingPeer {
   // What it should skip after a HelloRetryRequest it takes for broken records, from openssl's client, too.
   readonly refusesEarlyBy = 'forgetting';
+  readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly oneLine = false;
   readonly refusesBy = 'alert';

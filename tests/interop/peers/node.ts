@@ -9,7 +9,6 @@ import {
   type ClientWish,
   type CommonWish,
   cannot,
-  count,
   type Peer,
   type ServerPeer,
   type ServerReport,
@@ -31,23 +30,26 @@ function protocolOf(seen: Seen): Version | null {
   return (/^TLSv(1\.[23])$/.exec(seen.protocol)?.[1] as Version | undefined) ?? null;
 }
 
-/** Of SSL_trace(3). It never asks for an update by itself: what is asked for is ours, what is not its answer. */
-function updatesIn(text: string): readonly [number, number] {
-  return [count(text, /update_not_requested \(0\)/g), count(text, /update_requested \(1\)/g)];
-}
-
 class NodeClient implements ClientPeer {
+  readonly tellsEnd = false;
   readonly endsBy = 'close_notify';
   readonly #node: string;
+  /** One process for all visits. */
+  #peer: NodePeer | null = null;
 
   constructor(node: string) {
     this.#node = node;
   }
 
+  async dispose(): Promise<void> {
+    await this.#peer?.[Symbol.asyncDispose]();
+  }
+
   async visit(wish: ClientWish): Promise<readonly ClientReport[]> {
     cannot('tls.connect', wish, ['early', 'compression', 'updateKeys']);
     const { identity, visits = 1, psk, exporter, keyLog, status, secondLine, endEarly, stay } = wish;
-    await using peer = new NodePeer(this.#node);
+    this.#peer ??= new NodePeer(this.#node);
+    const peer = this.#peer;
     const options = {
       ...commonOptions(wish),
       port: wish.port,
@@ -59,7 +61,7 @@ class NodeClient implements ClientPeer {
       noSession: visits === 1,
       mayFail: true,
       ...{ psk, exporter, keyLog, endEarly, stay },
-      ...(secondLine ? { secondLine: 'again\n', trace: true } : {}),
+      ...(secondLine ? { secondLine: 'again\n' } : {}),
     };
     let seen: Seen[];
     try {
@@ -77,10 +79,11 @@ class NodeClient implements ClientPeer {
       alpn: one.alpn || null,
       exported: one.exported,
       stapled: typeof one.stapled === 'string',
-      keyUpdates: updatesIn(peer.trace),
+      // enableTrace would say, but a pipe that is full loses what it writes.
+      keyUpdates: null,
       // It takes a cut for an end.
       end: null,
-      output: `${one.error ?? ''}\n${peer.trace}`,
+      output: one.error ?? '',
     }));
   }
 }
@@ -104,38 +107,43 @@ function failed(output: string): ClientReport {
 
 class NodeServer implements ServerPeer {
   readonly #node: string;
+  /** One process for all servers, until one is to be killed. */
+  #peer: NodePeer | null = null;
 
   constructor(node: string) {
     this.#node = node;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#peer?.[Symbol.asyncDispose]();
   }
 
   async serve(wish: ServerWish): Promise<ServingPeer> {
     cannot('tls.createServer', wish, ['early', 'compression']);
     if (wish.noTickets && wish.version === '1.3') cannot('tls.createServer', wish, ['noTickets']);
     const { identity, clientCertificate, psk, exporter, keyLog, status, noTickets, http } = wish;
-    const peer = new NodePeer(this.#node);
-    try {
-      const port = await peer.listen(
-        {
-          ...commonOptions(wish),
-          cert: identity.chain,
-          key: identity.key,
-          ...(clientCertificate === undefined
-            ? {}
-            : { requestCert: true, rejectUnauthorized: clientCertificate === 'required' }),
-        },
-        { psk, exporter, keyLog, status, noTickets, http, trace: http !== true },
-      );
-      return new NodeServing(port, peer, http === true);
-    } catch (error) {
-      await peer[Symbol.asyncDispose]();
-      throw error;
-    }
+    this.#peer ??= new NodePeer(this.#node);
+    const peer = this.#peer;
+    const port = await peer.listen(
+      {
+        ...commonOptions(wish),
+        cert: identity.chain,
+        key: identity.key,
+        ...(clientCertificate === undefined
+          ? {}
+          : { requestCert: true, rejectUnauthorized: clientCertificate === 'required' }),
+      },
+      { psk, exporter, keyLog, status, noTickets, http },
+    );
+    return new NodeServing(port, peer, http === true, () => {
+      this.#peer = null;
+    });
   }
 }
 
 class NodeServing implements ServingPeer {
   readonly refusesEarlyBy = 'retry';
+  readonly tellsEnd = false;
   readonly endsBy = 'close_notify';
   readonly oneLine = false;
   readonly refusesBy = 'hanging up';
@@ -145,15 +153,20 @@ class NodeServing implements ServingPeer {
   readonly line = 'hello\n';
   readonly answer: RegExp;
   readonly #waiting: Seen[] = [];
-  #traced = 0;
+  readonly #doom: () => void;
+  #doomed = false;
 
-  constructor(port: number, peer: NodePeer, http: boolean) {
+  /** `doom` is called when its process is to be killed. */
+  constructor(port: number, peer: NodePeer, http: boolean, doom: () => void) {
     this.port = port;
     this.#peer = peer;
+    this.#doom = doom;
     this.answer = http ? /^after the end$/m : /^hello$/m;
   }
 
   get pid(): number {
+    this.#doomed = true;
+    this.#doom();
     return this.#peer.pid;
   }
 
@@ -167,8 +180,6 @@ class NodeServing implements ServingPeer {
       await delay(10);
     }
     const one = this.#waiting.shift() as Seen;
-    const trace = this.#peer.trace.slice(this.#traced);
-    this.#traced += trace.length;
     const connected = one.protocol !== undefined;
     return {
       connected,
@@ -178,9 +189,9 @@ class NodeServing implements ServingPeer {
       clientCertificate: connected ? one.certificate : null,
       alpn: one.alpn || null,
       exported: one.exported ?? null,
-      keyUpdates: updatesIn(trace),
+      keyUpdates: null,
       end: null,
-      output: `${one.error ?? ''}\n${trace}`,
+      output: one.error ?? '',
     };
   }
 
@@ -189,10 +200,19 @@ class NodeServing implements ServingPeer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer[Symbol.asyncDispose]();
+    if (this.#doomed) await this.#peer[Symbol.asyncDispose]();
   }
 }
 
 export function nodePeer(node: string): Peer {
-  return { client: new NodeClient(node), server: new NodeServer(node) };
+  const client = new NodeClient(node);
+  const server = new NodeServer(node);
+  return {
+    client,
+    server,
+    async dispose() {
+      await client.dispose();
+      await server.dispose();
+    },
+  };
 }

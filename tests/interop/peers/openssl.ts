@@ -47,6 +47,7 @@ function exportedIn(text: string): string | null {
 }
 
 class OpensslClient implements ClientPeer {
+  readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly #path: string;
   readonly #folder: string;
@@ -165,6 +166,7 @@ class OpensslServer implements ServerPeer {
 
 class OpensslServing implements ServingPeer {
   readonly refusesEarlyBy = 'retry';
+  readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly oneLine = false;
   readonly refusesBy = 'alert';
@@ -199,6 +201,8 @@ class OpensslServing implements ServingPeer {
   async report(): Promise<ServerReport> {
     // The rest stays in its buffer until it has more to say.
     await this.#since(/shutting down SSL$|^ERROR$/m);
+    const failed = /^ERROR$/m.test(this.#peer.stdout.slice(this.#seen));
+    if (failed) await this.#peer.waitFrom('stderr', this.#seenErrors, /:error:/);
     const stdout = this.#peer.stdout.slice(this.#seen);
     const stderr = this.#peer.stderr.slice(this.#seenErrors);
     this.#seen += stdout.length;
