@@ -18,7 +18,7 @@ await build({
   packages: 'external',
   logLevel: 'warning',
 });
-const [connections = '100000', checkpoints = '20', bytes = '40'] = process.argv.slice(2);
+const [connections = '100000', checkpoints = '20', bytes = '100'] = process.argv.slice(2);
 const half = String(Math.ceil(Number(connections) / 2));
 const codes = await Promise.all(
   ['1', '2'].map(async (seed) => {
