@@ -3,7 +3,10 @@ import { type Checkpoint, run, slope } from './leaks.ts';
 
 const connections = Number(process.argv[2] ?? 100_000);
 const checkpoints = Number(process.argv[3] ?? 20);
-/** Bytes that a connection may leave by the slope. A socket that stays is some kilobytes. */
+/**
+ * Bytes that a connection may leave by the slope. A socket that stays is some kilobytes; what a client remembers of
+ * tickets that it has offered (used-tickets.ts) grows by some forty, until it has its 16,384.
+ */
 const LIMIT = Number(process.argv[4] ?? 100);
 const seed = Number(process.argv[5] ?? 1);
 
