@@ -14,8 +14,7 @@ import { checkResumable } from '../cache/session-check.ts';
 import { DEFAULT_LOOKUP_LIMIT_MS, DEFAULT_MAX_PENDING_LOOKUPS } from '../cache/session-context.ts';
 import type { StoreSource } from '../cache/store-source.ts';
 import { isPeerValid } from '../handshake/shared/certificates.ts';
-import { nodeTimers, SecureContext } from '../net/secure-context.ts';
-import { clientBinding } from '../net/setup.ts';
+import { nodeTimers } from '../net/secure-context.ts';
 import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { decodeSession, encodeSession } from '../session/der.ts';
@@ -25,6 +24,7 @@ import { type Clock, systemClock } from '../util/clock.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import { type FirstHello, peekFirstHello } from './first-hello.ts';
+import { type ServerBinding, serverBinding } from './server-binding.ts';
 
 /** Milliseconds that a client has for its hello: node:tls's own limit on a handshake. */
 export const DEFAULT_HELLO_LIMIT_MS = 120_000;
@@ -72,7 +72,6 @@ type ConnectionListener = (this: tls.Server, socket: Duplex) => void;
 interface ServerFields {
   readonly ca?: tls.SecureContextOptions['ca'];
   readonly requestCert?: boolean;
-  readonly rejectUnauthorized?: boolean;
   readonly sessionIdContext?: string;
   readonly maxVersion?: string;
   readonly secureProtocol?: string;
@@ -90,7 +89,7 @@ export class StoreSharing {
   readonly #hellos: AsyncLocalStorage<FirstHello> = new AsyncLocalStorage();
   readonly #listeners: readonly ConnectionListener[];
   readonly #onConnection: ConnectionListener;
-  #binding: { readonly of: unknown; readonly value: ReturnType<typeof clientBinding> } | null = null;
+  #binding: { readonly of: unknown; readonly value: ServerBinding } | null = null;
   #pending = 0;
   #saved = 0;
   #unreadable = 0;
@@ -312,13 +311,10 @@ export class StoreSharing {
     return secureProtocol === undefined && (maxVersion ?? tls.DEFAULT_MAX_VERSION) === 'TLSv1.3';
   }
 
-  /** As `createServer` of this library binds its sessions: servers of both kinds may then share a store. */
-  #clientBinding(): ReturnType<typeof clientBinding> {
-    const { ca, requestCert, rejectUnauthorized } = this.#server as ServerFields;
+  #clientBinding(): ServerBinding {
+    const { ca } = this.#server as ServerFields;
     if (this.#binding === null || this.#binding.of !== ca) {
-      const context = new SecureContext({ ca: requestCert ? (ca as never) : undefined });
-      const value = clientBinding(context, requestCert === true, rejectUnauthorized !== false);
-      this.#binding = { of: ca, value };
+      this.#binding = { of: ca, value: serverBinding(this.#server) };
     }
     return this.#binding.value;
   }

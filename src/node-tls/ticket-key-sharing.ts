@@ -9,9 +9,10 @@ import type { FleetKeyring } from '../fleet/keyring.ts';
 import { writeTicketKey } from '../ticket/key-layouts.ts';
 import { type OpensslTicketKey, wipeKeyMaterial } from '../ticket/key-material.ts';
 import type { TicketKeyRole, TicketKeyring } from '../ticket/keyring.ts';
-import { equalSecret } from '../util/bytes.ts';
+import { concatBytes, equalSecret, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
+import { type ServerBinding, serverBinding } from './server-binding.ts';
 
 export interface TicketKeySharingOptions {
   /** Its keys are in OpenSSL's format with 16 bytes each (`format: 'openssl', opensslKeyBytes: 16`). */
@@ -55,6 +56,8 @@ export class TicketKeySharing {
   readonly #timer: ReturnType<typeof setInterval>;
   /** What the ring had when it was last looked at: roles and names. */
   #seen = '';
+  /** Whom the server trusted then. */
+  #ca: unknown;
   #keys: readonly KeyEntry[] = [];
   /** The server has a key of its own, since the fleet has none. */
   #isAlone = false;
@@ -104,8 +107,11 @@ export class TicketKeySharing {
     const nowMs = this.#clock.wallMs();
     this.#keyring.advance(nowMs);
     const seen = stateOf(this.#keyring);
-    if (seen === this.#seen) return;
+    const { ca } = this.#server as { ca?: unknown };
+    // `setSecureContext` sets another.
+    if (seen === this.#seen && ca === this.#ca) return;
     const keys: KeyEntry[] = [];
+    const binding = serverBinding(this.#server);
     const records = this.#keyring.export();
     try {
       for (const { role, material } of records) {
@@ -115,7 +121,7 @@ export class TicketKeySharing {
             "node:tls takes ticket keys of 48 bytes: make the keyring with format 'openssl' and opensslKeyBytes 16",
           );
         }
-        keys.push(entry(role, material));
+        keys.push(entry(role, material, binding));
       }
     } finally {
       for (const { material } of records) wipeKeyMaterial(material);
@@ -123,6 +129,7 @@ export class TicketKeySharing {
     this.#forget();
     this.#keys = keys;
     this.#seen = seen;
+    this.#ca = ca;
   }
 
   /** The current key, by what is documented. */
@@ -213,6 +220,25 @@ function stateOf(keyring: TicketKeyring | FleetKeyring): string {
         .join();
 }
 
-function entry(role: TicketKeyRole, { name, hmacKey, aesKey }: OpensslTicketKey): KeyEntry {
-  return { role, name: Buffer.from(name), hmac: Buffer.from(hmacKey), aes: Buffer.from(aesKey) };
+/**
+ * OpenSSL asks of a ticket nothing but its key and its session-id context, and node:tls takes a resumption of
+ * TLS 1.3 without a client certificate for an authorized one. So a server that asks for client certificates has
+ * keys of its own, derived from the ring's by what it asks.
+ */
+function entry(
+  role: TicketKeyRole,
+  { name, hmacKey, aesKey }: OpensslTicketKey,
+  { trust, clientAuth }: Pick<ServerBinding, 'trust' | 'clientAuth'>,
+): KeyEntry {
+  if (clientAuth.length === 0) {
+    return { role, name: Buffer.from(name), hmac: Buffer.from(hmacKey), aes: Buffer.from(aesKey) };
+  }
+  const secret = concatBytes(hmacKey, aesKey);
+  const derived = (what: string): Buffer => {
+    const info = concatBytes(utf8(`tlsession node:tls ${what}\0`), name, trust, clientAuth);
+    return Buffer.from(nodeProvider.hmac('sha256', secret, info).subarray(0, KEY_BYTES));
+  };
+  const keys = { role, name: derived('name'), hmac: derived('hmac'), aes: derived('aes') };
+  secret.fill(0);
+  return keys;
 }

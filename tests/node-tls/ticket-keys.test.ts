@@ -8,7 +8,7 @@ import { shareSessions } from '../../src/node-tls/share-sessions.ts';
 import { STATEFUL_TICKETS } from '../../src/node-tls/store-sharing.ts';
 import { TicketKeyring, type TicketKeyringOptions } from '../../src/ticket/keyring.ts';
 import { toHex } from '../../src/util/bytes.ts';
-import { testChain } from '../support/certs.ts';
+import { makeChain, testChain } from '../support/certs.ts';
 import { listening, stockServer, visit } from './servers.ts';
 
 const T0 = Date.now();
@@ -33,8 +33,9 @@ async function sharing(
   keyring: TicketKeyring,
   several: boolean,
   onError?: (error: unknown) => void,
+  options: tls.TlsOptions = {},
 ): Promise<{ port: number; server: tls.Server }> {
-  const server = await stockServer();
+  const server = await stockServer(options);
   const shared = shareSessions(server, {
     keyring,
     clock,
@@ -56,6 +57,32 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('ticket keys from a ring, %s', (v
     expect((await visit(two.port, { ...only, session })).reused).toBe(true);
     const stranger = await sharing(ring(), several);
     expect((await visit(stranger.port, { ...only, session })).text).toBe(`${version} full`);
+  });
+
+  it.each([false, true])('are no way past a client certificate (several keys: %s)', async (several) => {
+    const keyring = ring();
+    const chain = await testChain();
+    // A server that refuses says so by an alert, or by the end of the connection.
+    const heard = (port: number, options: tls.ConnectionOptions): Promise<string> =>
+      visit(port, options).then(
+        ({ text }) => text,
+        () => '',
+      );
+    const open = await sharing(keyring, several);
+    const closing = { requestCert: true, rejectUnauthorized: true, ca: chain.caPem };
+    const asking = [
+      await sharing(keyring, several, undefined, closing),
+      await sharing(keyring, several, undefined, closing),
+    ] as const;
+    const others = await sharing(keyring, several, undefined, { ...closing, ca: (await makeChain()).caPem });
+    const { session } = await visit(open.port, only);
+    expect(await heard(asking[0].port, { ...only, session })).toBe('');
+    const shown = { ...only, cert: chain.chainPem, key: chain.keyPem };
+    const mine = await visit(asking[0].port, { ...shown, session });
+    expect(mine.text).toBe(`${version} full`);
+    expect((await visit(asking[1].port, { ...shown, session: mine.session })).reused).toBe(true);
+    expect((await visit(open.port, { ...shown, session: mine.session })).reused).toBe(false);
+    expect(await heard(others.port, { ...shown, session: mine.session })).toBe('');
   });
 
   it('resume across this library and node:tls, both ways', async () => {
