@@ -26,7 +26,11 @@ function part(value: unknown): Uint8Array {
 
 function digest(purpose: string, values: readonly unknown[]): Uint8Array {
   const hash = createHash('sha256').update(part(purpose));
-  for (const value of values.flat(2)) hash.update(part(describe(value)));
+  for (const value of values) {
+    const list = [value].flat(3);
+    hash.update(part(list.length));
+    for (const each of list) hash.update(part(describe(each)));
+  }
   return new Uint8Array(hash.digest());
 }
 
@@ -68,9 +72,22 @@ export function clientKeyOf(options: NodeConnectOptions, reject: boolean): Clien
       options.ca === undefined ? defaultTrust() : options.ca,
       options.crl,
       options.allowPartialTrustChain,
+      // What a full handshake must not use, a resumption would bring back; and a TLS 1.2 server ends a
+      // handshake that offers a session without its cipher suite (RFC 5246, 7.4.1.2).
+      options.ciphers ?? tls.DEFAULT_CIPHERS,
+      options.sigalgs,
+      options.ecdhCurve ?? tls.DEFAULT_ECDH_CURVE,
+      options.minDHSize,
+      options.secureProtocol,
+      options.secureOptions,
       ...context,
     ]),
-    clientAuth: digest('tlsession node:tls client certificate', [options.cert, options.pfx, ...context]),
+    clientAuth: digest('tlsession node:tls client certificate', [
+      options.cert,
+      options.pfx,
+      options.pskCallback === undefined ? undefined : identityOf(options.pskCallback),
+      ...context,
+    ]),
   };
 }
 

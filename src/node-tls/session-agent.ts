@@ -38,12 +38,15 @@ type SocketCallback = (error: Error | null, socket?: Duplex) => void;
 
 export class SessionAgent extends https.Agent {
   readonly #sessions: NodeClientSessions;
+  readonly #proxied: boolean;
 
   constructor(options: SessionAgentOptions = {}) {
     const { sessions, clock, onResumption, ...own } = options;
     // The cache of node:https has one session a name, shows it to several connections, and knows no time.
     super({ ...own, maxCachedSessions: 0 });
     this.#sessions = keeper({ sessions, clock, onResumption });
+    const { proxyEnv } = own as { proxyEnv?: unknown };
+    this.#proxied = typeof proxyEnv === 'object' && proxyEnv !== null;
   }
 
   /** Resolves when the sessions that have come are saved, or could not be. Await it before the process ends. */
@@ -55,6 +58,8 @@ export class SessionAgent extends https.Agent {
     options: https.RequestOptions,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
+    // The socket that node:https has first is the proxy's, and its sessions are not the peer's.
+    if (this.#proxied) return super.createConnection(options, callback);
     const done = callback as SocketCallback | undefined;
     const prepared = this.#sessions.prepare(options as NodeConnectOptions);
     if (!isPromiseLike(prepared)) {

@@ -1,8 +1,9 @@
 /** Stock clients (node:https, undici, node:http2) with sessions from a cache of ours, against stock servers. */
 import { once } from 'node:events';
-import type { Server as HttpServer } from 'node:http';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import * as http2 from 'node:http2';
 import * as https from 'node:https';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
 import * as tls from 'node:tls';
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -178,6 +179,9 @@ describe.each(caches)('clients with sessions %s', (_where, make) => {
       ['another name', {}, { servername: 'other.example', checkServerIdentity: () => undefined }, port],
       ['another trust', { ca: [caPem, chain.caPem] }, {}, port],
       ['no trust', { rejectUnauthorized: false }, {}, port],
+      ['other cipher suites', { ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384:TLS_AES_256_GCM_SHA384' }, {}, port],
+      ['other signatures', { sigalgs: 'ecdsa_secp256r1_sha256' }, {}, port],
+      ['a pre-shared key', { pskCallback: () => null } as SessionAgentOptions, {}, port],
       ['a client certificate', { cert: chain.chainPem, key: chain.keyPem }, {}, port],
     ];
     for (const [what, options, more, to] of cases) {
@@ -220,6 +224,27 @@ describe.each(caches)('clients with sessions %s', (_where, make) => {
       expect(reports).toEqual([]);
     }
   });
+});
+
+it('an https agent behind a proxy makes its requests', async () => {
+  const port = await httpsServer();
+  // Nodes that know of no proxies go straight to the peer.
+  const proxy = createHttpServer();
+  proxy.on('connect', (_request, client) => {
+    const onward = connectTcp({ host: '127.0.0.1', port });
+    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    for (const each of [client, onward]) each.on('error', () => {});
+    client.pipe(onward).pipe(client);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  closing.push(proxy);
+  const { port: at } = proxy.address() as AddressInfo;
+  const { agent: own } = await agent({
+    proxyEnv: { HTTPS_PROXY: `http://127.0.0.1:${at}` },
+  } as SessionAgentOptions);
+  expect(await get(port, { agent: own, timeout: 5000 })).toBe('full');
+  expect(await get(port, { agent: own, timeout: 5000 })).toBe('full');
 });
 
 it('sessions outlive the process where their store does', async () => {
