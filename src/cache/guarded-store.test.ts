@@ -33,6 +33,30 @@ const codeOf = async (call: () => unknown): Promise<string> => {
 };
 
 describe('GuardedStore', () => {
+  it('answers, whatever whoever is told of its state throws', async () => {
+    const later: (() => void)[] = [];
+    vi.stubGlobal('queueMicrotask', (run: () => void) => later.push(run));
+    try {
+      const { clock, store, guarded } = under({
+        failures: 1,
+        onChange: () => {
+          throw new Error('of the listener');
+        },
+      });
+      const broken = vi.spyOn(store, 'get').mockImplementation(() => {
+        throw new Error('of the store');
+      });
+      expect(() => guarded.get('a')).toThrow('of the store');
+      broken.mockRestore();
+      clock.monotonic += 2000;
+      expect(guarded.get('a')).toBeNull();
+      expect(guarded.stats.reads).toBe('up');
+      expect(later.length).toBe(2);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('passes answers on, at once where the store answers at once', async () => {
     const { guarded } = under();
     expect(guarded.put('a', value, UNTIL)).toBeUndefined();

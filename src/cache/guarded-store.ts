@@ -7,6 +7,7 @@
  * see; its success ends the rest, its failure begins the next. Nothing has to be done by hand.
  */
 import { type Clock, systemClock } from '../util/clock.ts';
+import { tell } from '../util/listeners.ts';
 import type { Timers } from '../util/timers.ts';
 import { type Awaitable, isPromiseLike, settleWithin } from './awaitable.ts';
 import { CacheError } from './errors.ts';
@@ -202,7 +203,7 @@ export class GuardedStore implements SessionStore {
     if (!probe) return;
     breaker.down = false;
     breaker.probing = false;
-    this.#onChange(side, null);
+    tell(this.#onChange, side, null);
   }
 
   #failedWith(side: StoreSide, probe: boolean, error: unknown): unknown {
@@ -224,7 +225,7 @@ export class GuardedStore implements SessionStore {
     breaker.down = true;
     breaker.failures = 0;
     breaker.retryAtMs = this.#clock.monotonicMs() + this.#restMs;
-    if (!was) this.#onChange(side, error);
+    if (!was) tell(this.#onChange, side, error);
   }
 }
 

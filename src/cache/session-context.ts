@@ -19,6 +19,7 @@ import type { SessionCore, SessionOwner } from '../session/core.ts';
 import { hasExFree } from '../session/ex-data.ts';
 import type { EarlyDataReason, ResumptionReason } from '../session/resumption-reason.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
+import { rethrowLater } from '../util/listeners.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import type { Timers } from '../util/timers.ts';
 import { type Awaitable, isPromiseLike, type Settled, settleWithin } from './awaitable.ts';
@@ -713,9 +714,3 @@ function dropFound(answer: SessionCore | ResumptionReason): void {
 }
 
 function ignore(): void {}
-
-function rethrowLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
-}

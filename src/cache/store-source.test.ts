@@ -24,6 +24,33 @@ afterEach(() => {
 });
 
 describe('StoreSource', () => {
+  it('fails no handshake, nor anybody who waits for it, by what its listener throws', async () => {
+    const later: (() => void)[] = [];
+    vi.stubGlobal('queueMicrotask', (run: () => void) => later.push(run));
+    try {
+      const store = new MemoryStore();
+      const source = new StoreSource({
+        store,
+        sealer: plainSealer,
+        onError: () => {
+          throw new Error('of the listener');
+        },
+      });
+      vi.spyOn(store, 'put')
+        .mockImplementationOnce(() => {
+          throw new Error('of the store');
+        })
+        .mockImplementationOnce(() => Promise.reject(new Error('of the store')) as never);
+      const one = session({ id: 1 });
+      source.add(one);
+      source.add(one);
+      await source.settled();
+      expect([source.stats.failedWrites, later.length]).toEqual([2, 2]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   const server = {
     role: 'server',
     resumed: false,

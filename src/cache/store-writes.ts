@@ -1,4 +1,5 @@
 /** What is under way to a store: bounded, counted, and nobody waits for it but who asks to. */
+import { tell } from '../util/listeners.ts';
 import { type Awaitable, isPromiseLike } from './awaitable.ts';
 
 export const DEFAULT_MAX_PENDING_WRITES = 1024;
@@ -51,6 +52,6 @@ export class StoreWrites {
 
   #fail(error: unknown): void {
     this.failed++;
-    this.#onError(error);
+    tell(this.#onError, error);
   }
 }

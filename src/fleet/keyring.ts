@@ -39,6 +39,7 @@ import {
 import { type TicketCipher, ticketCipher } from '../ticket/ticket-cipher.ts';
 import { equalBytes, toHex } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
+import { tell } from '../util/listeners.ts';
 import type { Timer, Timers } from '../util/timers.ts';
 import { decodeRing, encodeRing, MAX_RING_KEYS, type SharedKey } from './ring-record.ts';
 import type { SealFault, SecretBox } from './secret-box.ts';
@@ -76,6 +77,7 @@ export interface FleetKeyringOptions {
   readonly lockSec?: number;
   /** Tickets that this node seals with one key. Default 2^26: 64 nodes stay below NIST's 2^32. */
   readonly maxSeals?: number;
+  /** What it throws comes out later (`uncaughtException`), and stops nothing. */
   readonly onEvent?: (event: FleetKeyEvent) => void;
 }
 
@@ -621,7 +623,7 @@ export class FleetKeyring implements SharedTicketSealer {
   }
 
   #tell(kind: FleetKeyEvent['kind'], key: string | null, more: Partial<FleetKeyEvent> = {}): void {
-    this.#onEvent({ kind, key, atMs: this.#clock.wallMs(), ...more });
+    tell(this.#onEvent, { kind, key, atMs: this.#clock.wallMs(), ...more });
   }
 
   #live(): void {

@@ -1,5 +1,5 @@
 /** The keyring of a fleet, one rule at a time: two or three nodes, and a store that does what it is told. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type FleetKeyEvent, FleetKeyring, type FleetKeyringOptions } from '../../src/fleet/keyring.ts';
 import { decodeRing, encodeRing, type SharedKey } from '../../src/fleet/ring-record.ts';
 import { SecretBox } from '../../src/fleet/secret-box.ts';
@@ -49,6 +49,30 @@ class Two {
 const opens = (ring: FleetKeyring, ticket: Uint8Array): boolean => ring.open(ticket).opened;
 
 describe('FleetKeyring', () => {
+  it('goes on when whoever is told throws, who hears of it later', async () => {
+    const later: (() => void)[] = [];
+    vi.stubGlobal('queueMicrotask', (run: () => void) => later.push(run));
+    try {
+      const two = new Two();
+      const { ring } = two.node(0, {
+        onEvent: () => {
+          throw new Error('of the listener');
+        },
+      });
+      await two.pass(2 * MINUTE);
+      const first = ring.sealingKey;
+      const ticket = ring.seal(utf8('a session'));
+      expect(first).not.toBeNull();
+      await two.pass(5 * HOUR);
+      expect(ring.sealingKey).not.toBe(first);
+      expect(opens(ring, ticket as Uint8Array)).toBe(true);
+      expect(later[0]).toThrow('of the listener');
+      ring.destroy();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('seals on every node with one key, which the others open, and rotates with all of them', async () => {
     const two = new Two();
     const nodes = [two.node(-20_000), two.node(30_000), two.node(10_000)];
