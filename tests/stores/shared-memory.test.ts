@@ -1,7 +1,9 @@
 /** Shared memory among real worker threads, one of which is killed in the middle of what it does. */
 import { Worker } from 'node:worker_threads';
 import { beforeAll, expect, test } from 'vitest';
+import { nodeProvider } from '../../src/crypto/node/index.ts';
 import { SharedMemoryStore } from '../../src/entry/stores/shared-memory.ts';
+import { StoreReplayGuard } from '../../src/fleet/replay-guard.ts';
 import { bundle } from '../support/bundle.ts';
 
 const WORKERS = 4;
@@ -100,4 +102,21 @@ test('a lock whose holder is dead is taken over, and what it guarded begins anew
   expect([other.resets, other.get('a'), store.get('a')]).toEqual([1, null, null]);
   store.put('a', new Uint8Array(10), Date.now() + 60_000);
   expect(other.take('a')).toEqual(new Uint8Array(10));
+});
+
+test('a hello with early data is not admitted again when its part of the memory was emptied', () => {
+  let nowMs = Date.UTC(2026, 0, 1);
+  const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
+  const store = SharedMemoryStore.create({ bytes: 2 ** 18, clock });
+  const guard = new StoreReplayGuard({ provider: nodeProvider, store, clock });
+  const hello = (number: number) => guard.admit({ binder: new Uint8Array(32).fill(number) });
+  expect(hello(1)).toBe('early-data-guard-starting');
+  nowMs += 140_000;
+  expect([hello(2), hello(2)]).toEqual(['admitted', 'early-data-replayed']);
+  new Int32Array(store.buffer)[8] = 77;
+  let verdict = hello(2);
+  for (let i = 0; i < 1000 && verdict === 'early-data-guard-failed'; i++) verdict = hello(2);
+  expect([store.resets, verdict]).toEqual([1, 'early-data-guard-starting']);
+  nowMs += 140_000;
+  expect(hello(3)).toBe('admitted');
 });

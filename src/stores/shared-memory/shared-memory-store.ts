@@ -7,7 +7,13 @@
  * here all the same, as for any other store.
  */
 import { CacheError } from '../../cache/errors.ts';
-import { checkStoreKey, checkStoreValue, type SessionStore, type StoreEntry } from '../../cache/store.ts';
+import {
+  checkStoreKey,
+  checkStoreValue,
+  type SessionStore,
+  type StoreEntry,
+  type WitnessedAdd,
+} from '../../cache/store.ts';
 import { latin1, utf8 } from '../../util/bytes.ts';
 import { type Clock, systemClock } from '../../util/clock.ts';
 import { type Dimensions, dimensions, Header, MAGIC, totalBytes, VERSION } from './layout.ts';
@@ -111,6 +117,13 @@ export class SharedMemoryStore implements SessionStore {
       if (shard.insert(bytes, hash, value, expiresAtMs, true, nowMs)) return true;
       throw new CacheError('ERR_STORE_FAILED', 'the shared memory is full of what may not be dropped');
     });
+  }
+
+  /** A part that was emptied has lost what it acknowledged: how often that was is the witness. */
+  addWitnessed(key: string, value: Uint8Array, expiresAtMs: number): WitnessedAdd {
+    const added = this.add(key, value, expiresAtMs);
+    // Counted up before a part is emptied, and never down: no older than the answer.
+    return { added, witness: `resets ${this.resets}` };
   }
 
   take(key: string): Uint8Array | null {
