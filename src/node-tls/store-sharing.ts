@@ -65,6 +65,8 @@ export interface SharedSessionStats {
   readonly skippedWrites: number;
 }
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 type SessionDone = (error: Error | null, session: Buffer | null) => void;
 type ConnectionListener = (this: tls.Server, socket: Duplex) => void;
 
@@ -86,7 +88,7 @@ export class StoreSharing {
   readonly #maxPending: number;
   readonly #saveWaitMs: number;
   readonly #helloLimitMs: number;
-  readonly #hellos: AsyncLocalStorage<FirstHello> = new AsyncLocalStorage();
+  readonly #hellos: AsyncLocalStorage<{ hello: FirstHello }> = new AsyncLocalStorage();
   readonly #listeners: readonly ConnectionListener[];
   readonly #onConnection: ConnectionListener;
   #binding: { readonly of: unknown; readonly value: ServerBinding } | null = null;
@@ -123,6 +125,7 @@ export class StoreSharing {
     server.on('connection', this.#onConnection);
     server.on('newSession', this.#onNew);
     server.on('resumeSession', this.#onResume);
+    server.on('secureConnection', this.#onSecure);
   }
 
   get stats(): SharedSessionStats {
@@ -149,6 +152,7 @@ export class StoreSharing {
     for (const listener of this.#listeners) server.on('connection', listener);
     server.off('newSession', this.#onNew);
     server.off('resumeSession', this.#onResume);
+    server.off('secureConnection', this.#onSecure);
   }
 
   #take(socket: Duplex): void {
@@ -157,7 +161,7 @@ export class StoreSharing {
       this.#helloLimitMs,
       (hello) => {
         if (hello === null) this.#handOver(socket);
-        else this.#hellos.run(hello, () => this.#handOver(socket));
+        else this.#hellos.run({ hello }, () => this.#handOver(socket));
       },
       (error) => {
         socket.destroy();
@@ -170,8 +174,15 @@ export class StoreSharing {
     for (const listener of this.#listeners) listener.call(this.#server, socket);
   }
 
+  /** The store of a connection's context lives as long as the connection: the name is what is still asked for. */
+  readonly #onSecure = (): void => {
+    const held = this.#hellos.getStore();
+    if (held === undefined) return;
+    held.hello = { ...held.hello, sessionId: NO_BYTES, pskIdentity: null, offeredCiphers: [] };
+  };
+
   readonly #onNew = (_id: Buffer, data: Buffer, done: () => void): void => {
-    const hello = this.#hellos.getStore();
+    const hello = this.#hellos.getStore()?.hello;
     let waiting = false;
     try {
       if (hello !== undefined && !this.#stopped) waiting = this.#save(data, hello, done);
@@ -213,7 +224,7 @@ export class StoreSharing {
   }
 
   readonly #onResume = (id: Buffer, done: SessionDone): void => {
-    const hello = this.#hellos.getStore();
+    const hello = this.#hellos.getStore()?.hello;
     if (hello === undefined || this.#stopped) {
       this.#miss('unbound', done);
       return;

@@ -1,13 +1,15 @@
 /** Stock node:tls servers that share their sessions through a store, in TLS 1.2 and 1.3. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import * as https from 'node:https';
 import * as net from 'node:net';
 import type * as tls from 'node:tls';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MemoryStore } from '../../src/cache/memory-store.ts';
 import { plainSealer } from '../../src/cache/session-sealer.ts';
 import type { SessionStore } from '../../src/cache/store.ts';
 import { StoreSource } from '../../src/cache/store-source.ts';
+import type { FirstHello } from '../../src/node-tls/first-hello.ts';
 import {
   type SharedSessions,
   type ShareSessionsOptions,
@@ -167,6 +169,24 @@ describe.each(both)('a store that stock servers share, %s', (version) => {
 });
 
 describe('a shared server', () => {
+  it('holds of a hello only the name while a connection lasts', async () => {
+    const run = vi.spyOn(AsyncLocalStorage.prototype, 'run');
+    try {
+      const { port } = await sharing(new MemoryStore());
+      const { session } = await visit(port);
+      expect((await visit(port, { session })).text).toBe('TLSv1.3 resumed');
+      const held = run.mock.calls
+        .map(([store]) => store as { hello?: FirstHello })
+        .filter((each) => each?.hello);
+      expect(held.length).toBe(2);
+      for (const { hello } of held) {
+        expect(hello).toMatchObject({ serverName: 'localhost', pskIdentity: null, offeredCiphers: [] });
+      }
+    } finally {
+      run.mockRestore();
+    }
+  });
+
   it('serves hundreds of clients at once, each with its own session', async () => {
     const store = new MemoryStore();
     const [one, two] = [await sharing(store), await sharing(store)];
