@@ -202,6 +202,7 @@ export function http2Connect(options: Http2ConnectOptions = {}): Http2Connect {
     const url = new URL(authority);
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     const all = { ...own, ...more };
+    if (url.protocol === 'http:') return http2.connect(url, all);
     const name = all.servername ?? (isIpLiteral(host) ? undefined : host);
     const prepared = await kept.prepare({
       ...all,

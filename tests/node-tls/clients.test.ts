@@ -226,6 +226,20 @@ describe.each(caches)('clients with sessions %s', (_where, make) => {
   });
 });
 
+it('http2 without TLS is connected as node:http2 does', async () => {
+  const server = http2.createServer();
+  server.on('stream', (stream) => void stream.end('plain'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(server);
+  const session = await http2Connect()(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  let text = '';
+  for await (const chunk of session.request({ ':path': '/' })) text += chunk;
+  expect(text).toBe('plain');
+  session.close();
+  await once(session, 'close');
+});
+
 it('an https agent behind a proxy makes its requests', async () => {
   const port = await httpsServer();
   // Nodes that know of no proxies go straight to the peer.
