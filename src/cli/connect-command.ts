@@ -7,7 +7,7 @@ import { resumptionReasonText } from '../session/resumption-reason.ts';
 import { DecodeError } from '../util/errors.ts';
 import { verifyResultText } from '../util/verify-result.ts';
 import { CliError, type CliIo } from './io.ts';
-import { bytesText, jsonText, painter, printable } from './words.ts';
+import { bytesText, jsonText, optionsText, painter, printable } from './words.ts';
 
 interface Options {
   readonly servername?: string;
@@ -73,7 +73,7 @@ async function run(target: string, options: Options, io: CliIo): Promise<void> {
     try {
       socket = connect(connectOptions);
     } catch (error) {
-      fail(new CliError(2, (error as Error).message));
+      fail(new CliError(2, optionsText(error as Error)));
       return;
     }
     follow(socket, options, waitMs, done, fail);

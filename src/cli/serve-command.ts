@@ -7,7 +7,7 @@ import { resumptionReasonText } from '../session/resumption-reason.ts';
 import { utf8 } from '../util/bytes.ts';
 import { CliError, type CliIo } from './io.ts';
 import { makeThrowaway } from './throwaway.ts';
-import { printable } from './words.ts';
+import { optionsText, printable } from './words.ts';
 
 interface Options {
   readonly host: string;
@@ -89,7 +89,7 @@ async function serve(options: Options, io: CliIo): Promise<void> {
         say(facts, sentence(facts));
       });
     } catch (error) {
-      fail(new CliError(2, (error as Error).message));
+      fail(new CliError(2, optionsText(error as Error)));
       return;
     }
     server.on('tlsClientError', (error: Error) => {

@@ -76,3 +76,10 @@ export function painter(colors: boolean): (style: Style, text: string) => string
     return `\x1b[${on}m${text}\x1b[${off}m`;
   };
 }
+
+/** Why a connection or a server cannot be made with these options. OpenSSL says it in numbers for a key or a certificate. */
+export function optionsText(error: Error & { readonly code?: string }): string {
+  return error.code?.startsWith('ERR_OSSL_')
+    ? `the certificate or the private key cannot be read (${error.message})`
+    : error.message;
+}
