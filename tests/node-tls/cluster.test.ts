@@ -77,6 +77,25 @@ describe('the workers of a cluster', () => {
     expect((await visit(fresh.port, { session: last })).text).toBe('resumed');
   });
 
+  it('have the same getTicketKeys, before and after a rotation', async () => {
+    await using peer = spawnPeer(process.execPath, [
+      join(folder, 'cluster.mjs'),
+      files.chain,
+      files.key,
+      '--one-key',
+    ]);
+    const same = (): Line | null => {
+      const [a, b] = latest(peer);
+      return a !== undefined && a.current === b?.current ? a : null;
+    };
+    const before = await until(same);
+    const after = await until(() => {
+      const now = same();
+      return now !== null && now.current !== before.current ? now : null;
+    });
+    expect(after.current).toMatch(/^[0-9a-f]{32}$/);
+  });
+
   it('say so when the primary has no ring', async () => {
     await using peer = spawnPeer(process.execPath, [
       join(folder, 'cluster.mjs'),
