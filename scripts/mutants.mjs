@@ -62,7 +62,8 @@ async function runTests(folder, tests) {
   const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...args], {
     cwd: folder,
     stdio: 'ignore',
-    env: { ...process.env, TLSESSION_COUNTS: join(folder, 'mutant-counts') },
+    // As in CI, where tests with random programs have a fixed seed.
+    env: { ...process.env, CI: 'true', TLSESSION_COUNTS: join(folder, 'mutant-counts') },
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   await new Promise((done) => {
