@@ -292,7 +292,8 @@ async function main() {
     const { passed, failed, unimplemented } = summary;
     appendFileSync(
       process.env.TLSESSION_COUNTS,
-      `${passed} passed, ${failed} failed, ${unimplemented} skipped\n`,
+      failures.map(({ name }) => `FAILED BoGo ${name}\n`).join('') +
+        `${passed} passed, ${failed} failed, ${unimplemented} skipped\n`,
     );
   }
   if (pattern !== undefined) return summary.failed === 0;

@@ -177,12 +177,12 @@ async function main() {
     );
     if (wrong !== null) console.log(`         ${wrong.replaceAll('\n', '\n         ')}`);
   }
-  const missed = outcomes.filter(([, wrong]) => wrong !== null).length;
-  const counts = `${outcomes.length - missed} passed, ${missed} failed, 0 skipped\n`;
+  const missed = outcomes.filter(([, wrong]) => wrong !== null).map(([{ name }]) => name);
+  const counts = `${outcomes.length - missed.length} passed, ${missed.length} failed, 0 skipped\n`;
   const file = process.env['TLSESSION_COUNTS'];
-  if (file) appendFileSync(file, counts);
+  if (file) appendFileSync(file, missed.map((name) => `FAILED mutant ${name}\n`).join('') + counts);
   else process.stdout.write(counts);
-  return missed === 0 ? 0 : 1;
+  return missed.length === 0 ? 0 : 1;
 }
 
 process.exitCode = await main();
