@@ -313,7 +313,7 @@ describeWithPeers(['openssl'], 'openssl s_client, our server', ({ openssl }) => 
     const name =
       curve === 'X25519'
         ? 'X25519, 253 bits'
-        : `ECDH, ${{ 'P-256': 'prime256v1' }[curve] ?? curve.replace('P-', 'secp') + 'r1'}`;
+        : `ECDH, ${{ 'P-256': 'prime256v1' }[curve] ?? `${curve.replace('P-', 'secp')}r1`}`;
     expect(result.stdout).toContain(`Server Temp Key: ${name}`);
   });
 

@@ -24,8 +24,7 @@ export default class CountsReporter implements Reporter {
         if (state === 'failed') {
           failedHere += 1;
           failures.push(`${module.relativeModuleId}: ${test.fullName}`);
-        }
-        else if (state === 'passed') counts.passed += 1;
+        } else if (state === 'passed') counts.passed += 1;
         else {
           counts.skipped += 1;
           const reason = /\[skipped: (.+?)\]/.exec(test.fullName)?.[1] ?? 'no reason in its title';
