@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import tls, { type Server } from '../../src/entry/index.ts';
+import { testChain } from '../support/certs.ts';
+import { freePort } from '../support/peer.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -58,6 +61,32 @@ test("the README's example does what its comments say, to the throw at its end",
     await expect(import(/* @vite-ignore */ file)).rejects.toThrow(/no reference left to give back/);
   } finally {
     rmSync(file);
+  }
+});
+
+test("the README's server and client run as they stand there, and resume", async () => {
+  const code = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)][1]?.[1] ?? '';
+  const port = await freePort();
+  const body = code.replace("import tls from 'tlsession';\n", '').replaceAll('8443', String(port));
+  const run = new Function('tls', 'key', 'cert', 'ca', 'session', 'keep', 'console', `${body}; return server`);
+  const { keyPem, chainPem, caPem } = await testChain();
+  let kept: Buffer | undefined;
+  for (const expected of [
+    [false, 'no-session-saved', 'hello'],
+    [true, null, 'hello'],
+  ]) {
+    const said: unknown[] = [];
+    const server = await new Promise<Server>((done) => {
+      const keep = (session: Buffer): void => {
+        kept = session;
+        done(started);
+      };
+      const log = { log: (...words: unknown[]) => said.push(...words) };
+      const started: Server = run(tls, keyPem, chainPem, caPem, kept, keep, log);
+    });
+    await new Promise((done) => server.close(done));
+    server.context.destroy();
+    expect(said).toEqual(expected);
   }
 });
 
