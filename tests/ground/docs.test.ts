@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import tls, { type Server } from '../../src/entry/index.ts';
+import tls, { type Server, type TLSSocket } from '../../src/entry/index.ts';
 import { testChain } from '../support/certs.ts';
 import { freePort } from '../support/peer.ts';
 
@@ -64,30 +65,28 @@ test("the README's example does what its comments say, to the throw at its end",
   }
 });
 
-test("the README's server and client run as they stand there, and resume", async () => {
+test("the README's server and client run as they stand there, and what is kept resumes", async () => {
   const code = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)][1]?.[1] ?? '';
   const port = await freePort();
   const body = code.replace("import tls from 'tlsession';\n", '').replaceAll('8443', String(port));
-  const run = new Function('tls', 'key', 'cert', 'ca', 'session', 'keep', 'console', `${body}; return server`);
+  const names = ['tls', 'key', 'cert', 'ca', 'session', 'keep', 'console'];
+  const run = new Function(...names, `${body}; return server`);
   const { keyPem, chainPem, caPem } = await testChain();
-  let kept: Buffer | undefined;
-  for (const expected of [
-    [false, 'no-session-saved', 'hello'],
-    [true, null, 'hello'],
-  ]) {
-    const said: unknown[] = [];
-    const server = await new Promise<Server>((done) => {
-      const keep = (session: Buffer): void => {
-        kept = session;
-        done(started);
-      };
-      const log = { log: (...words: unknown[]) => said.push(...words) };
-      const started: Server = run(tls, keyPem, chainPem, caPem, kept, keep, log);
-    });
-    await new Promise((done) => server.close(done));
-    server.context.destroy();
-    expect(said).toEqual(expected);
-  }
+  const said: unknown[] = [];
+  const kept: Buffer[] = [];
+  const keep = (session: Buffer): void => void kept.push(session);
+  const log = (...words: unknown[]): void => void said.push(...words);
+  const server = run(tls, keyPem, chainPem, caPem, undefined, keep, { log }) as Server;
+  const [first] = (await once(server, 'secureConnection')) as [TLSSocket];
+  await once(first, 'close');
+  expect(said).toEqual([false, 'no-session-saved', 'hello']);
+  const socket = tls.connect({ port, host: 'localhost', ca: caPem, session: kept[0] as Buffer });
+  await once(socket, 'secureConnect');
+  expect(socket.isSessionReused()).toBe(true);
+  socket.destroy();
+  server.close();
+  await once(server, 'close');
+  server.context.destroy();
 });
 
 test.each(pages)('%s: links lead somewhere, and npm scripts exist', (page) => {
