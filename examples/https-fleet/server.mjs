@@ -27,7 +27,9 @@ const server = createServer(
     // Sessions in the store, and not in tickets.
     ...STATEFUL_TICKETS,
   },
-  (request, response) => {
+  async (request, response) => {
+    // A client that is back at once finds its session: it has been saved before the answer.
+    await shared.settled();
     const how = request.socket.isSessionReused() ? 'resumed' : 'full handshake';
     response.setHeader('connection', 'close');
     response.end(`node ${PORT}: ${request.socket.getProtocol()}, ${how}\n`);

@@ -21,13 +21,17 @@ const FLAGS = [
   ...['--disable-dev-shm-usage', '--no-default-browser-check', '--no-proxy-server'],
 ];
 
-/** The page asks again by itself, on a connection of its own, and says in its title what it was told. */
+/**
+ * The page asks again by itself, on connections of their own, and says what it was told. The second may have been
+ * opened ahead, along with the first and before there was a ticket; not so the third.
+ */
 const PAGE = `<!doctype html><title>waiting</title><body><script>
 (async () => {
   const first = await (await fetch('/first', { cache: 'no-store' })).text();
   // The server closes each connection after one answer; the ticket is there by then.
   const second = await (await fetch('/second', { cache: 'no-store' })).text();
-  document.body.textContent = 'page: ' + first + ' | ' + second;
+  const third = await (await fetch('/third', { cache: 'no-store' })).text();
+  document.body.textContent = 'page: ' + [first, second, third].join(' | ');
   document.title = 'done';
 })();
 </script>`;
@@ -108,22 +112,25 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
     const { key, cert } = await identity();
     const seen: TLSSocket[] = [];
     const app = http2.createServer();
+    const beneath = new Map<unknown, TLSSocket>();
+    app.on('session', (session) => beneath.set(session, seen.at(-1) as TLSSocket));
     app.on('stream', (stream, headers) => {
-      const socket = seen.at(-1) as TLSSocket;
+      const socket = beneath.get(stream.session) as TLSSocket;
+      const answer = `${socket.alpnProtocol} ${socket.isSessionReused() ? 'resumed' : 'full'}`;
       const path = headers[':path'];
-      // GOAWAY in front of the answer: the second request comes on a connection of its own.
-      if (path === '/first') stream.session?.close();
+      // GOAWAY in front of the answer: the next request comes on a connection of its own.
+      if (path !== '/') stream.session?.close();
       stream.respond({ ':status': 200, 'content-type': path === '/' ? 'text/html' : 'text/plain' });
-      stream.end(
-        path === '/' ? PAGE : `${socket.alpnProtocol} ${socket.isSessionReused() ? 'resumed' : 'full'}`,
-      );
+      stream.end(path === '/' ? PAGE : answer);
     });
     const server = createServer({ key, cert, ALPNProtocols: ['h2'] }, (socket) => {
       seen.push(socket);
       app.emit('connection', socket);
     });
     const port = await onLoopback(server);
-    expect(await visit(`https://localhost:${port}/`)).toMatch(/^h2 (full|resumed) \| h2 resumed$/);
+    expect(await visit(`https://localhost:${port}/`)).toMatch(
+      /^h2 (full|resumed) \| h2 (full|resumed) \| h2 resumed$/,
+    );
     expect(seen[0]?.isSessionReused()).toBe(false);
   });
 
@@ -145,7 +152,7 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
     const folder = mkdtempSync(join(tmpdir(), 'tlsession-netlog-'));
     later(() => rmSync(folder, { recursive: true, force: true }));
     const path = join(folder, 'netlog.json');
-    expect(await visit(`https://localhost:${port}/`, path)).toBe('ok | ok');
+    expect(await visit(`https://localhost:${port}/`, path)).toBe('ok | ok | ok');
     const log = readNetLog(path);
     // CompressedCertificate, and never Certificate (RFC 8879, 4).
     expect(log.handshakeMessages).toContain(25);
