@@ -23,6 +23,8 @@ import { UsageError } from '../util/errors.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
 import { fingerprintView, legacyCertificate } from './certificate-view.ts';
 import {
+  invalidArgType,
+  outOfRange,
   requireBytes,
   requireFunction,
   requireInteger,
@@ -31,6 +33,13 @@ import {
 } from './node-errors.ts';
 import type { SecureContext } from './secure-context.ts';
 import type { SocketSetup } from './setup.ts';
+
+function isIdle(socket: SecureStream): void {
+  socket.emit('timeout');
+}
+function destroyNow(socket: SecureStream): void {
+  socket.destroy();
+}
 
 const ADDRESSES = [
   'remoteAddress',
@@ -56,6 +65,12 @@ export abstract class SecureStream extends Duplex {
         },
       });
     }
+    Object.defineProperty(SecureStream.prototype, 'timeout', {
+      configurable: true,
+      get(this: SecureStream): number | undefined {
+        return this.#idleMs;
+      },
+    });
   }
 
   // Of the net.Socket beneath, if there is one. Accessors, which as such could not be optional, as these are.
@@ -65,6 +80,11 @@ export abstract class SecureStream extends Duplex {
   declare readonly localAddress?: string;
   declare readonly localPort?: number;
   declare readonly localFamily?: string;
+  /** Of setTimeout(), in milliseconds; 0 for never again, undefined for never asked. */
+  declare readonly timeout?: number;
+
+  #idleTimer: ReturnType<typeof setTimeout> | null = null;
+  #idleMs: number | undefined;
 
   /** @internal The engine beneath, for the C names and for tests. */
   abstract get engine(): Connection;
@@ -321,6 +341,61 @@ export abstract class SecureStream extends Duplex {
   unref(): this {
     this.#socket?.unref();
     return this;
+  }
+
+  /** Connects the net.Socket beneath, where none was given. */
+  connect(...args: unknown[]): this {
+    const socket = this.#socket;
+    if (socket === null) {
+      throw new UsageError('ERR_INVALID_HANDLE_TYPE', 'what is beneath is no net.Socket');
+    }
+    (socket.connect as (...args: unknown[]) => Socket)(...args);
+    return this;
+  }
+
+  /** Ends the connection with a TCP reset. */
+  resetAndDestroy(): this {
+    if (this.#socket?.destroyed === false) this.#socket.resetAndDestroy();
+    return this.destroy();
+  }
+
+  /** `timeout` after so many milliseconds without a byte either way; 0 for never. */
+  setTimeout(timeoutMs: number, callback?: () => void): this {
+    if (typeof timeoutMs !== 'number') throw invalidArgType('msecs', 'of type number', timeoutMs);
+    if (!(timeoutMs >= 0 && timeoutMs < Infinity)) {
+      throw outOfRange('msecs', 'a non-negative finite number', timeoutMs);
+    }
+    if (callback !== undefined) requireFunction(callback, 'callback');
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#idleMs = timeoutMs;
+    this.#idleTimer = timeoutMs === 0 || this.destroyed ? null : setTimeout(isIdle, timeoutMs, this).unref();
+    if (callback !== undefined) {
+      if (timeoutMs === 0) this.off('timeout', callback);
+      else this.once('timeout', callback);
+    }
+    return this;
+  }
+
+  /** @internal A byte went one way or the other. */
+  touch(): void {
+    if (this.#idleTimer !== null) this.#idleTimer.refresh();
+  }
+
+  /** @internal */
+  stopIdleTimer(): void {
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#idleTimer = null;
+  }
+
+  /** Ends, and destroys when all that was written has left. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    // What has arrived (tickets, most often) is read first: closed with input unread, TCP resets the connection,
+    // and what is on its way out is lost.
+    // The first of the two turns may already be past the reading.
+    const afterReading = (): void => void setImmediate(() => setImmediate(destroyNow, this));
+    if (this.writableFinished) afterReading();
+    else this.once('finish', afterReading);
   }
 
   /** SignatureSchemes that both ends know, by OpenSSL's names. */

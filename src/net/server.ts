@@ -23,7 +23,8 @@ import {
 import { SecureContext, type SecureContextLike, type SecureContextOptions } from './secure-context.ts';
 import { type OcspCallback, requireContext } from './server-callbacks.ts';
 import { type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
-import { type SocketListener, TLSSocket } from './socket.ts';
+import { TLSSocket } from './socket.ts';
+import type { SocketListener } from './socket-parts.ts';
 
 /** The options of tls.createServer that are spoken here, by the same names; those of net.createServer too. */
 export interface ServerOptions extends SecureContextOptions, ServerPolicy {

@@ -1,13 +1,52 @@
-/** What `new TLSSocket(socket, options)` is made of, as far as connect() and a Server do not say. */
+/** What a socket is made of: as connect() and a Server say, or out of the options of `new TLSSocket()`. */
 import { type Server as NetServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
+import type { SessionCore } from '../session/core.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
 import type { SecureContextLike, SecureContextOptions } from './secure-context.ts';
 import { requireContext } from './server-callbacks.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
-import { type ClientPolicy, clientSetup, type ServerPolicy, serverSetup } from './setup.ts';
+import type { SessionPlace } from './session-offer.ts';
+import { type ClientPolicy, clientSetup, type ServerPolicy, type SocketSetup, serverSetup } from './setup.ts';
 import { sharedContext } from './shared-contexts.ts';
-import type { SocketParts } from './socket.ts';
+import type { TLSSocket } from './socket.ts';
+import type { ConnectTarget } from './transport.ts';
+
+/** Who is told of a server's socket. */
+export interface SocketListener {
+  secure(socket: TLSSocket): void;
+  /** Its early data is taken: whether somebody wants to read it in the stream, and to answer it at once. */
+  early(socket: TLSSocket): boolean;
+  /** Its handshake is over, in whatever way. */
+  settled(socket: TLSSocket): void;
+  /** It failed before it was secure. */
+  failed(socket: TLSSocket, error: Error): void;
+  keylog(line: Buffer, socket: TLSSocket): void;
+}
+
+/** @internal What `connect` and `Server` make a socket of. */
+export interface SocketParts {
+  readonly setup: SocketSetup;
+  readonly config: ClientConfig | ServerConfig;
+  /** Server: who is told. */
+  readonly listener: SocketListener | null;
+  /** Client: to resume; one library reference that the socket takes over. */
+  readonly session: SessionCore | null;
+  /** Client: where sessions come from and go to, under which key. */
+  readonly sessions: SessionPlace | null;
+  readonly allowHalfOpen: boolean;
+  /** Of both directions, in bytes; undefined for Node's. */
+  readonly highWaterMark?: number | undefined;
+  /** Client: milliseconds that the handshake may take; 0 for no limit. */
+  readonly handshakeTimeoutMs: number;
+  /** The transport hands its bytes to `onRead` and emits no `data`. */
+  readonly readsDirectly: boolean;
+  /** A net.Socket that is still connecting. */
+  readonly connecting: boolean;
+  /** Client: where it goes, for errors to say. */
+  readonly target: ConnectTarget | null;
+}
 
 /** By the names of tls.TLSSocket's options. */
 export interface TLSSocketOptions

@@ -3,6 +3,14 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TlsessionError } from '../util/errors.ts';
 
+/** By the names of net.connect's options. */
+export interface ConnectTarget {
+  readonly path?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | string | undefined;
+  readonly localAddress?: string | undefined;
+}
+
 /** How long an alert may take to leave a transport that is being given up, in milliseconds. */
 const ALERT_LIMIT_MS = 1000;
 
@@ -42,4 +50,17 @@ export function closedError(): TlsessionError {
 /** Of a transport that gives something else than bytes; as node:tls says it. */
 export function notBytes(): TlsessionError {
   return new TlsessionError('ERR_STREAM_WRAP', 'Stream has StringDecoder set or is in objectMode');
+}
+
+/** The peer closed the connection before the handshake was complete. `target`: where a client went; null at a server. */
+export function disconnectedError(target: ConnectTarget | null): TlsessionError {
+  if (target === null) return new TlsessionError('ECONNRESET', 'socket hang up');
+  const { path, host, port, localAddress } = target;
+  return Object.assign(
+    new TlsessionError(
+      'ECONNRESET',
+      'Client network socket disconnected before secure TLS connection was established',
+    ),
+    { path, host, port, localAddress },
+  );
 }
