@@ -10,7 +10,7 @@ import { RecordReader } from '../record/record-reader.ts';
 import { expandLabel, Label } from '../schedule/hkdf.ts';
 import { fromHex } from '../util/bytes.ts';
 import { DEFAULT_LIMITS } from '../util/limits.ts';
-import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
+import { aeadKeyLength, cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import { readServerHello } from '../wire/message/server-hello.ts';
 import { ContentType, HandshakeType, messageName } from '../wire/numbers.ts';
 
@@ -71,11 +71,10 @@ function protectionFor(cipherSuite: number, keyLog: readonly string[]): RecordPr
   if (suite === undefined || secret === undefined)
     throw new Error('the key log has no server handshake secret');
   const key = nodeProvider.hmacKey(suite.hash, fromHex(secret));
-  const length = suite.aead === 'aes-128-gcm' ? 16 : 32;
   return new RecordProtection(
     ProtocolVersion.TLS1_3,
     suite,
-    nodeProvider.aeadKey(suite.aead, expandLabel(key, KEY, EMPTY, length)),
+    nodeProvider.aeadKey(suite.aead, expandLabel(key, KEY, EMPTY, aeadKeyLength(suite.aead))),
     expandLabel(key, IV, EMPTY, 12),
   );
 }

@@ -114,13 +114,17 @@ export class Connection {
     return this.#host.writer.pending > 0;
   }
 
-  /** The next thing to know, or null. With a client's `session` event that session becomes the connection's. */
+  /**
+   * The next thing to know, or null. With a client's `session` event that session becomes the connection's, and
+   * with a TLS 1.3 server's job to make a ticket the session that the ticket is for.
+   */
   nextEvent(): ConnectionEvent | null {
     const event = this.#host.events.shift();
     if (event === undefined) return null;
-    if (event.type === 'session' && this.#host.config.role === 'client') {
-      event.session.retain('connection');
-      this.#host.adoptSession(event.session);
+    const session = sessionToAdopt(event, this.#host);
+    if (session !== null) {
+      session.retain('connection');
+      this.#host.adoptSession(session);
     }
     return event;
   }
@@ -565,8 +569,22 @@ export class Connection {
   }
 }
 
+function sessionToAdopt(event: ConnectionEvent, { config, info }: Host): SessionCore | null {
+  if (event.type === 'session') return config.role === 'client' ? event.session : null;
+  if (event.type !== 'job' || info.version !== ProtocolVersion.TLS1_3) return null;
+  const { job } = event;
+  return job.kind === 'seal-ticket' || job.kind === 'store-session' ? job.session : null;
+}
+
 /** Records that the key may protect which is written under now. */
 function recordLimit({ limits, writer }: Host): number {
-  const isChacha = writer.protection?.suite.aead === 'chacha20-poly1305';
-  return Math.max(1, isChacha ? limits.recordsPerChachaKey : limits.recordsPerAesKey);
+  switch (writer.protection?.suite.aead) {
+    case 'chacha20-poly1305':
+      return Math.max(1, limits.recordsPerChachaKey);
+    case 'aes-128-ccm':
+    case 'aes-128-ccm-8':
+      return Math.max(1, limits.recordsPerCcmKey);
+    default:
+      return Math.max(1, limits.recordsPerAesKey);
+  }
 }

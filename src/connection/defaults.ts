@@ -3,10 +3,7 @@ import type { CryptoProvider } from '../crypto/provider.ts';
 import type { ClientConfig, ServerConfig } from '../handshake/config.ts';
 import { systemClock } from '../util/clock.ts';
 import { DEFAULT_LIMITS } from '../util/limits.ts';
-import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
-
-/** Suites in order of preference, TLS 1.3 first; those without a hardware-friendly cipher last, as OpenSSL has it. */
-const SUITES: readonly number[] = [0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc02b, 0xc02f];
+import { cipherSuites, DEFAULT_CIPHER_SUITES, ProtocolVersion } from '../util/registries.ts';
 
 /** What a peer may sign with, in order of preference. Neither SHA-1 nor, in TLS 1.3, PKCS#1. */
 export const DEFAULT_SIGNATURE_SCHEMES: readonly number[] = Object.freeze([
@@ -37,7 +34,7 @@ function common(
     limits: DEFAULT_LIMITS,
     minVersion: ProtocolVersion.TLS1_2,
     maxVersion: ProtocolVersion.TLS1_3,
-    cipherSuites: SUITES.filter((id) => {
+    cipherSuites: DEFAULT_CIPHER_SUITES.filter((id) => {
       const suite = cipherSuites.get(id);
       return suite !== undefined && provider.supportsAead(suite.aead);
     }),

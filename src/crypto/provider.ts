@@ -25,11 +25,12 @@ export interface HmacKey {
   destroy(): void;
 }
 
-/** One direction's AEAD key. Nonces are 12 bytes, tags 16. */
+/** One direction's AEAD key. Nonces are 12 bytes, tags as long as `aeadTagLength` says. */
 export interface AeadKey {
   /**
-   * Encrypts `buffer[start, end)` in place and writes the 16-byte tag at `end`: `buffer` must have room up
-   * to `end + 16`.
+   * Encrypts `buffer[start, end)` in place and writes the tag at `end`, where `buffer` must have room for it.
+   * @throws {RangeError} for a nonce that is too short or long, a tag without room, and for AES-CCM over nothing:
+   * OpenSSL does not do that, and a record of TLS 1.3 has a byte at least.
    */
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void;
   /**

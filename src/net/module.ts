@@ -13,8 +13,8 @@ import {
   setDefault,
 } from './defaults.ts';
 import { checkServerIdentity } from './identity.ts';
-import { encodeAlpn } from './options.ts';
-import { createSecureContext, DEFAULT_SUITES, SecureContext } from './secure-context.ts';
+import { encodeAlpn, spokenSuites } from './options.ts';
+import { createSecureContext, SecureContext } from './secure-context.ts';
 import { createServer, Server } from './server.ts';
 import { TLSSocket } from './socket.ts';
 
@@ -25,12 +25,7 @@ export const CLIENT_RENEG_WINDOW: number = 600;
 
 /** The suites that are spoken here, by OpenSSL's names in lower case. */
 export function getCiphers(): string[] {
-  return DEFAULT_SUITES.flatMap((id) => {
-    const suite = cipherSuites.get(id);
-    return suite !== undefined && nodeProvider.supportsAead(suite.aead)
-      ? [suite.opensslName.toLowerCase()]
-      : [];
-  });
+  return spokenSuites(nodeProvider).map((id) => cipherSuites.get(id)?.opensslName.toLowerCase() as string);
 }
 
 /** Puts the wire form of an ALPN list into `out.ALPNProtocols`. @throws as the option `ALPNProtocols` does. */

@@ -1,8 +1,15 @@
 /** The words of node:tls's options, read into the engine's numbers. */
 import { createSecureContext } from 'node:tls';
+import type { CryptoProvider } from '../crypto/provider.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
-import { cipherSuites, NamedGroup, ProtocolVersion, SignatureScheme } from '../util/registries.ts';
+import {
+  cipherSuites,
+  DEFAULT_CIPHER_SUITES,
+  NamedGroup,
+  ProtocolVersion,
+  SignatureScheme,
+} from '../util/registries.ts';
 import { CodedRangeError, CodedTypeError, invalidArgValue } from './node-errors.ts';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
@@ -34,6 +41,14 @@ function badVersion(name: string, which: 'minimum' | 'maximum'): CodedTypeError 
   );
 }
 
+/** What is spoken with `provider`: the default ones in their order, then those that have to be named. */
+export function spokenSuites(provider: CryptoProvider): number[] {
+  return [...new Set([...DEFAULT_CIPHER_SUITES, ...cipherSuites.keys()])].filter((id) => {
+    const suite = cipherSuites.get(id);
+    return suite !== undefined && provider.supportsAead(suite.aead);
+  });
+}
+
 export interface CipherChoice {
   readonly ids: readonly number[];
   readonly has12: boolean;
@@ -55,7 +70,8 @@ export function parseCiphers(list: string, available: readonly number[]): Cipher
   const suites13 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_3);
   const suites12 = available.filter((id) => cipherSuites.get(id)?.version === ProtocolVersion.TLS1_2);
   if (words.length === 0) throw invalidArgValue('options.ciphers', list.split(':'));
-  const ids13 = of13.length === 0 ? suites13 : choose(of13, suites13);
+  const ids13 =
+    of13.length === 0 ? suites13.filter((id) => DEFAULT_CIPHER_SUITES.includes(id)) : choose(of13, suites13);
   const ids12 = choose(of12, suites12);
   if (of13.length > 0 && ids13.length === 0) throw noMatch(list);
   if (of12.length > 0 && ids12.length === 0) {

@@ -25,7 +25,7 @@ import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
-import { cipherSuites, ProtocolVersion } from '../util/registries.ts';
+import { ProtocolVersion } from '../util/registries.ts';
 import type { Timer, Timers } from '../util/timers.ts';
 import { defaultAnchors, defaultAnchorsWith } from './ca-certificates.ts';
 import {
@@ -47,7 +47,7 @@ import {
 } from './credentials.ts';
 import { DEFAULT_CIPHERS, DEFAULT_ECDH_CURVE } from './defaults.ts';
 import { nodeDiagnostics } from './diagnostics.ts';
-import { parseCiphers, parseGroups, parseSignatureSchemes } from './options.ts';
+import { parseCiphers, parseGroups, parseSignatureSchemes, spokenSuites } from './options.ts';
 
 /** The options of tls.createSecureContext that are spoken here, by the same names. */
 export interface SecureContextOptions extends CredentialOptions {
@@ -170,10 +170,7 @@ export class SecureContext implements SecureContextLike {
       : null;
     this.crls = options.crl ? readCrls(options.crl) : null;
     this.certificateCompressors = readCertificateCompression(options.certificateCompression);
-    const available = DEFAULT_SUITES.filter((id) => {
-      const suite = cipherSuites.get(id);
-      return suite !== undefined && provider.supportsAead(suite.aead);
-    });
+    const available = spokenSuites(provider);
     const settings = readSecureOptions(options.secureOptions);
     let { minVersion, maxVersion } = readVersions(options, settings);
     const choice = parseCiphers(options.ciphers || DEFAULT_CIPHERS, available);
@@ -333,11 +330,6 @@ export class SecureContext implements SecureContextLike {
     return this.provider.digest('sha256', concatBytes(utf8(`tlsession ${purpose}\0`), ...parts));
   }
 }
-
-/** What is spoken, in the order of getCiphers(). */
-export const DEFAULT_SUITES: readonly number[] = [
-  0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc02b, 0xc02f,
-];
 
 export function createSecureContext(options: SecureContextOptions = {}): SecureContext {
   return new SecureContext(options);

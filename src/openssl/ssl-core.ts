@@ -451,12 +451,23 @@ export abstract class SslCore implements JobOwner {
       this.#askAboutHello(connection, { id, job });
       return;
     }
-    if (job.kind === 'store-session' && !this.mayBeResumed) {
-      job.session.markNotResumable();
-      connection.failJob(id, new UsageError('ERR_OPENSSL_NOT_RESUMABLE', 'the session may not be resumed'));
-      return;
+    if (job.kind === 'store-session') {
+      try {
+        this.#beforeStoring(connection, job.session);
+      } catch (error) {
+        connection.failJob(id, error);
+        return;
+      }
     }
     (this.#runner as JobRunner).run(connection, id, job, this);
+  }
+
+  #beforeStoring(connection: Connection, session: SessionCore): void {
+    if (!this.mayBeResumed) {
+      session.markNotResumable();
+      throw new UsageError('ERR_OPENSSL_NOT_RESUMABLE', 'the session may not be resumed');
+    }
+    if (connection.info.version === ProtocolVersion.TLS1_3) this.sessionCtx.tickets.announce(this.self);
   }
 
   #askAboutHello(connection: Connection, paused: { readonly id: number; readonly job: SelectJob }): void {

@@ -111,9 +111,17 @@ export class TicketCallbacks {
     wipeKeyMaterial(this.#keys);
   }
 
+  /**
+   * Tells the program that a ticket is about to be made: its last chance to change the session. In TLS 1.3 also
+   * where the ticket is only the name of a session in the cache. @throws {TlsAlertError} where it refuses.
+   */
+  announce(ssl: Ssl): void {
+    if (this.generate !== null && this.generate(ssl, this.arg) === 0) throw aborted();
+  }
+
   /** Null: no ticket. @throws {TlsAlertError} where a callback ends the handshake. */
   seal(ssl: Ssl, session: SessionCore): Uint8Array | null {
-    if (this.generate !== null && this.generate(ssl, this.arg) === 0) throw aborted();
+    this.announce(ssl);
     const plain = encodeSession(session);
     try {
       if (this.keyCallback === null) return this.#ring.seal(plain, this.#clock.wallMs());

@@ -1,5 +1,5 @@
 import type { AeadKey } from '../crypto/provider.ts';
-import type { CipherSuite } from '../util/registries.ts';
+import { aeadTagLength, type CipherSuite } from '../util/registries.ts';
 
 /** Longest plaintext of a record (RFC 8446, 5.1). */
 export const MAX_PLAINTEXT = 16_384;
@@ -7,6 +7,7 @@ export const MAX_PLAINTEXT = 16_384;
 export const MAX_CIPHERTEXT_13 = 16_640;
 export const MAX_CIPHERTEXT_12 = 18_432;
 export const HEADER_LENGTH = 5;
+/** The longest tag. */
 export const TAG_LENGTH = 16;
 
 /** Sequence numbers end here: far above any key's limit, far below the last exact integer. */
@@ -21,6 +22,8 @@ export class RecordProtection {
   /** Bytes in front of the ciphertext: the explicit nonce of AES-GCM in TLS 1.2. */
   readonly prefix: 0 | 8;
   readonly suite: CipherSuite;
+  /** Bytes behind the ciphertext. */
+  readonly tagLength: number;
   readonly #key: AeadKey;
   readonly #iv: Uint8Array;
   readonly #nonce: Uint8Array = new Uint8Array(12);
@@ -31,6 +34,7 @@ export class RecordProtection {
   constructor(version: 0x0303 | 0x0304, suite: CipherSuite, key: AeadKey, iv: Uint8Array) {
     this.version = version;
     this.suite = suite;
+    this.tagLength = aeadTagLength(suite.aead);
     this.prefix = version === 0x0303 && suite.aead !== 'chacha20-poly1305' ? 8 : 0;
     this.#key = key;
     this.#iv = new Uint8Array(12);
@@ -50,7 +54,7 @@ export class RecordProtection {
 
   /** Bytes that a record grows by behind its header. */
   get overhead(): number {
-    return this.prefix + TAG_LENGTH + (this.version === 0x0304 ? 1 : 0);
+    return this.prefix + this.tagLength + (this.version === 0x0304 ? 1 : 0);
   }
 
   /**
@@ -59,7 +63,7 @@ export class RecordProtection {
    */
   seal(type: number, buffer: Uint8Array, start: number, end: number): void {
     if (this.prefix === 8) this.#writeSequence(buffer, start - 8);
-    this.#prepare(type, this.version === 0x0304 ? end - start + TAG_LENGTH : end - start);
+    this.#prepare(type, this.version === 0x0304 ? end - start + this.tagLength : end - start);
     if (this.prefix === 8) this.#nonce.set(buffer.subarray(start - 8, start), 4);
     this.#key.sealInPlace(this.#nonce, this.#aad, buffer, start, end);
     this.#sequence++;
@@ -67,7 +71,7 @@ export class RecordProtection {
 
   /** Opens the payload of a record. Null when it does not authenticate; the sequence then stays. */
   open(type: number, payload: Uint8Array): Uint8Array | null {
-    const overhead = this.prefix + TAG_LENGTH;
+    const overhead = this.prefix + this.tagLength;
     if (payload.length < overhead) return null;
     this.#prepare(type, this.version === 0x0304 ? payload.length : payload.length - overhead);
     let sealed = payload;

@@ -196,7 +196,7 @@ export class RecordWriter {
       }
       this.#reserve(TAG_LENGTH);
       protection.seal(type, this.#buffer, start, this.#length);
-      this.#length += TAG_LENGTH;
+      this.#length += protection.tagLength;
     }
     const length = this.#length - open - HEADER_LENGTH;
     const buffer = this.#buffer;

@@ -1,7 +1,7 @@
 /** The key schedule of TLS 1.2: the PRF (RFC 5246, section 5) and all that is made with it. */
 import type { AeadKey, CryptoProvider, HmacKey } from '../crypto/provider.ts';
 import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
-import type { AeadName } from '../util/registries.ts';
+import { type AeadName, aeadKeyLength } from '../util/registries.ts';
 import type { ScheduleHash } from './hkdf.ts';
 import type { KeyLogSink } from './key-log.ts';
 
@@ -121,7 +121,7 @@ export class MasterSecret12 {
     clientRandom: Uint8Array,
     serverRandom: Uint8Array,
   ): { client: TrafficKeys12; server: TrafficKeys12 } {
-    const keyLength = aead === 'aes-128-gcm' ? 16 : 32;
+    const keyLength = aeadKeyLength(aead);
     const ivLength = aead === 'chacha20-poly1305' ? 12 : 4;
     const seed = concatBytes(serverRandom, clientRandom);
     const block = prf(this.#live(), LABEL_KEY_EXPANSION, seed, 2 * (keyLength + ivLength));

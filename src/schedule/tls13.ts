@@ -11,7 +11,7 @@
  */
 import type { AeadKey, CryptoProvider, HmacKey } from '../crypto/provider.ts';
 import { EMPTY } from '../util/bytes.ts';
-import type { AeadName } from '../util/registries.ts';
+import { type AeadName, aeadKeyLength } from '../util/registries.ts';
 import { emptyHash, expandLabel, hashLength, Label, type ScheduleHash, zeros } from './hkdf.ts';
 import type { KeyLogLabel, KeyLogSink } from './key-log.ts';
 
@@ -79,10 +79,6 @@ function finishedMac(suite: Suite, key: HmacKey, transcriptHash: Uint8Array): Ui
 export interface TrafficKeys {
   readonly key: AeadKey;
   readonly iv: Uint8Array;
-}
-
-function aeadKeyLength(aead: AeadName): number {
-  return aead === 'aes-128-gcm' ? 16 : 32;
 }
 
 /** One direction's traffic secret: keys, Finished, and the next generation. */

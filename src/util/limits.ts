@@ -38,6 +38,11 @@ export interface Limits {
   readonly recordsPerAesKey: number;
   /** Records under one ChaCha20-Poly1305 key, which wears out only with its sequence numbers (RFC 8446, 5.5). */
   readonly recordsPerChachaKey: number;
+  /**
+   * Records under one AES-CCM key, of either tag (RFC 9147, 4.5.3 and B.3; RFC 8446 names no limit). Forgeries need
+   * none: the first record that does not authenticate ends a connection.
+   */
+  readonly recordsPerCcmKey: number;
 }
 
 export const DEFAULT_LIMITS: Limits = Object.freeze({
@@ -57,6 +62,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   pendingOutputBytes: 1_048_576,
   recordsPerAesKey: 2 ** 24,
   recordsPerChachaKey: 2 ** 47,
+  recordsPerCcmKey: 2 ** 23,
 });
 
 /** The bounds of session objects and of the files that hold them. They are fixed: what fits one fits all. */

@@ -32,7 +32,23 @@ export function versionName(version: number): string {
 }
 
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512';
-export type AeadName = 'aes-128-gcm' | 'aes-256-gcm' | 'chacha20-poly1305';
+export type AeadName =
+  | 'aes-128-gcm'
+  | 'aes-256-gcm'
+  | 'chacha20-poly1305'
+  | 'aes-128-ccm'
+  /** AES-CCM with a tag of 8 bytes (RFC 6655, 4). */
+  | 'aes-128-ccm-8';
+
+/** Bytes of a key. */
+export function aeadKeyLength(aead: AeadName): number {
+  return aead === 'aes-256-gcm' || aead === 'chacha20-poly1305' ? 32 : 16;
+}
+
+/** Bytes of a tag. */
+export function aeadTagLength(aead: AeadName): number {
+  return aead === 'aes-128-ccm-8' ? 8 : 16;
+}
 
 /** A cipher suite that the engine negotiates. */
 export interface CipherSuite {
@@ -75,6 +91,16 @@ export const cipherSuites: ReadonlyMap<number, CipherSuite> = new Map([
     'TLS_CHACHA20_POLY1305_SHA256',
     0x0304,
     'chacha20-poly1305',
+    'sha256',
+    null,
+  ),
+  suite(0x1304, 'TLS_AES_128_CCM_SHA256', 'TLS_AES_128_CCM_SHA256', 0x0304, 'aes-128-ccm', 'sha256', null),
+  suite(
+    0x1305,
+    'TLS_AES_128_CCM_8_SHA256',
+    'TLS_AES_128_CCM_8_SHA256',
+    0x0304,
+    'aes-128-ccm-8',
     'sha256',
     null,
   ),
@@ -132,6 +158,14 @@ export const cipherSuites: ReadonlyMap<number, CipherSuite> = new Map([
     'sha256',
     'ecdsa',
   ),
+]);
+
+/**
+ * Those that are offered and taken where nobody names any, in order of preference: TLS 1.3 first, and those
+ * without a hardware-friendly cipher last, as OpenSSL has it. AES-CCM is for those who ask for it.
+ */
+export const DEFAULT_CIPHER_SUITES: readonly number[] = Object.freeze([
+  0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc02b, 0xc02f,
 ]);
 
 /** NamedGroup (RFC 8446, 4.2.7; draft-ietf-tls-ecdhe-mlkem for 0x11ec). */

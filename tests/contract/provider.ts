@@ -8,6 +8,8 @@ import type { CryptoProvider } from '../../src/crypto/provider.ts';
 import { fromHex, toHex, utf8 } from '../../src/util/bytes.ts';
 import {
   type AeadName,
+  aeadKeyLength,
+  aeadTagLength,
   groupName,
   type HashName,
   NamedGroup,
@@ -15,7 +17,13 @@ import {
 } from '../../src/util/registries.ts';
 
 const HASHES: readonly HashName[] = ['sha1', 'sha256', 'sha384', 'sha512'];
-const AEADS: readonly AeadName[] = ['aes-128-gcm', 'aes-256-gcm', 'chacha20-poly1305'];
+const AEADS: readonly AeadName[] = [
+  'aes-128-gcm',
+  'aes-256-gcm',
+  'chacha20-poly1305',
+  'aes-128-ccm',
+  'aes-128-ccm-8',
+];
 
 function pattern(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -127,23 +135,26 @@ function describeHashes(provider: CryptoProvider): void {
 
 function describeAeads(provider: CryptoProvider): void {
   describe.each(AEADS.filter((aead) => provider.supportsAead(aead)))('%s', (aead) => {
-    const secret = pattern(aead === 'aes-128-gcm' ? 16 : 32, 3);
+    const secret = pattern(aeadKeyLength(aead), 3);
+    const tag = aeadTagLength(aead);
+    const isCcm = aead.includes('-ccm');
     const nonce = pattern(12, 4);
     const aad = pattern(5, 5);
 
     it('seals in place as node:crypto does, and opens', () => {
-      for (const length of [0, 1, 15, 16, 17, 64, 255, 1000, 16_385]) {
+      for (const length of [isCcm ? 2 : 0, 1, 15, 16, 17, 64, 255, 1000, 16_385]) {
         const plaintext = pattern(length, length);
-        const cipher = crypto.createCipheriv(aead as 'aes-128-gcm', secret, nonce, { authTagLength: 16 });
-        cipher.setAAD(aad);
+        const name = aead.replace('-ccm-8', '-ccm') as 'aes-128-ccm';
+        const cipher = crypto.createCipheriv(name, secret, nonce, { authTagLength: tag });
+        cipher.setAAD(aad, { plaintextLength: length });
         const wanted = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 
-        const buffer = new Uint8Array(length + 16 + 9).fill(0xaa);
+        const buffer = new Uint8Array(length + tag + 9).fill(0xaa);
         buffer.set(plaintext, 5);
         const key = provider.aeadKey(aead, secret);
         key.sealInPlace(nonce, aad, buffer, 5, 5 + length);
-        expect(Buffer.compare(buffer.subarray(5, 21 + length), wanted)).toBe(0);
-        expect([...buffer.subarray(0, 5), ...buffer.subarray(21 + length)]).toEqual(Array(9).fill(0xaa));
+        expect(Buffer.compare(buffer.subarray(5, 5 + tag + length), wanted)).toBe(0);
+        expect([...buffer.subarray(0, 5), ...buffer.subarray(5 + tag + length)]).toEqual(Array(9).fill(0xaa));
 
         const opened = key.open(nonce, aad, wanted);
         if (opened === null) throw new Error('did not open');
@@ -154,7 +165,7 @@ function describeAeads(provider: CryptoProvider): void {
 
     it('refuses any changed byte, nonce or additional data, and what is too short', () => {
       const key = provider.aeadKey(aead, secret);
-      const sealed = new Uint8Array(20 + 16);
+      const sealed = new Uint8Array(20 + tag);
       sealed.set(pattern(20, 1));
       key.sealInPlace(nonce, aad, sealed, 0, 20);
       expect(key.open(nonce, aad, sealed)).not.toBeNull();
@@ -174,11 +185,12 @@ function describeAeads(provider: CryptoProvider): void {
       const own = secret.slice();
       const key = provider.aeadKey(aead, own);
       own.fill(0);
-      const sealed = new Uint8Array(17);
+      const sealed = new Uint8Array(1 + tag);
       key.sealInPlace(nonce, aad, sealed, 0, 1);
       expect(provider.aeadKey(aead, secret).open(nonce, aad, sealed)).toEqual(Uint8Array.of(0));
       expect(() => provider.aeadKey(aead, secret.subarray(1))).toThrow(RangeError);
-      expect(() => key.sealInPlace(nonce, aad, new Uint8Array(16), 0, 1)).toThrow(RangeError);
+      expect(() => key.sealInPlace(nonce, aad, new Uint8Array(tag), 0, 1)).toThrow(RangeError);
+      if (isCcm) expect(() => key.sealInPlace(nonce, aad, sealed, 0, 0)).toThrow(RangeError);
       expect(() => key.sealInPlace(nonce.subarray(1), aad, sealed, 0, 1)).toThrow(RangeError);
       key.destroy();
       expect(() => key.open(nonce, aad, sealed)).toThrow(TypeError);

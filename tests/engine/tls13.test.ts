@@ -36,7 +36,7 @@ function firstSession(memory: Memory, options: PairOptions = {}): SessionCore {
 }
 
 describe('full handshakes', () => {
-  for (const suite of [0x1301, 0x1302, 0x1303]) {
+  for (const suite of [0x1301, 0x1302, 0x1303, 0x1304, 0x1305]) {
     for (const group of nodeProvider.groups) {
       test(`suite 0x${suite.toString(16)}, group 0x${group.toString(16)}`, () => {
         const common = { ...only13, cipherSuites: [suite], groups: [group] };

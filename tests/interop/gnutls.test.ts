@@ -9,6 +9,8 @@ const CIPHERS = [
   ['TLS_AES_128_GCM_SHA256', 'AES-128-GCM'],
   ['TLS_AES_256_GCM_SHA384', 'AES-256-GCM'],
   ['TLS_CHACHA20_POLY1305_SHA256', 'CHACHA20-POLY1305'],
+  ['TLS_AES_128_CCM_SHA256', 'AES-128-CCM'],
+  ['TLS_AES_128_CCM_8_SHA256', 'AES-128-CCM-8'],
 ] as const;
 const TLS13 = 'NORMAL:-VERS-ALL:+VERS-TLS1.3';
 const TLS12 = 'NORMAL:-VERS-ALL:+VERS-TLS1.2';
@@ -29,6 +31,7 @@ describeWithPeers(['gnutls-cli', 'gnutls-serv'], 'GnuTLS', (paths) => {
       path: paths['gnutls-serv'],
       args: (port) => [
         ...['--port', `${port}`, '--echo', '--disable-client-cert'],
+        ...['--priority', 'NORMAL:+AES-128-CCM-8'],
         ...['--x509certfile', chain, '--x509keyfile', key],
       ],
       ready: /listening on IPv4 .*done/i,
@@ -83,7 +86,7 @@ describeWithPeers(['gnutls-cli', 'gnutls-serv'], 'GnuTLS', (paths) => {
     }
 
     test('each suite with each group, full and resumed', async () => {
-      await using site = await listen();
+      await using site = await listen({ ciphers: CIPHERS.map(([suite]) => suite).join(':') });
       for (const [suite, cipher] of CIPHERS) {
         for (const { gnutls: group } of CURVES) {
           const priority = `${TLS13}:-CIPHER-ALL:+${cipher}:-GROUP-ALL:+${group}`;

@@ -9,6 +9,9 @@ export const SUITES_13 = [
   'TLS_CHACHA20_POLY1305_SHA256',
 ] as const;
 
+/** Those that each side speaks only when they are named. */
+export const CCM_SUITES = ['TLS_AES_128_CCM_SHA256', 'TLS_AES_128_CCM_8_SHA256'] as const;
+
 /** OpenSSL's names of TLS 1.2's suites, by what the certificate signs with. */
 export const SUITES_12 = {
   ecdsa: ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305'],

@@ -19,7 +19,7 @@ import { Session } from '../../src/entry/session.ts';
 import { echo, listen, trusting, visit } from '../net/pair.ts';
 import { type ChainFiles, type KeyKind, testChain, writeChain } from '../support/certs.ts';
 import { describeWithPeers, spawnPeer, startOpensslServer } from '../support/peer.ts';
-import { authOf, CURVES, KEYS, SUITES_12, SUITES_13, V12, V13 } from './matrix.ts';
+import { authOf, CCM_SUITES, CURVES, KEYS, SUITES_12, SUITES_13, V12, V13 } from './matrix.ts';
 
 /** s_server -rev gives each line back from its end. */
 const SENT = 'hello\n';
@@ -43,6 +43,9 @@ describeWithPeers(['openssl'], 'openssl 3.0', ({ openssl }) => {
     const { leaf, intermediate, key } = files.get(kind) as ChainFiles;
     return ['-cert', leaf, '-cert_chain', intermediate, '-key', key, '-rev', ...more];
   }
+
+  /** Eight bytes of tag are less than OpenSSL's least level of security. */
+  const WITH_CCM = ['-ciphersuites', CCM_SUITES.join(':'), '-cipher', 'DEFAULT@SECLEVEL=0'];
 
   interface Reported {
     readonly reused: boolean;
@@ -103,6 +106,23 @@ describeWithPeers(['openssl'], 'openssl 3.0', ({ openssl }) => {
           }
         }
       }
+    });
+
+    test('AES-CCM, full and resumed', async () => {
+      await using site = await startOpensslServer(openssl, serverArguments('p256', '-tls1_3', ...WITH_CCM));
+      for (const ciphers of CCM_SUITES) {
+        const options = await trusting(site.port, { ciphers });
+        const full = await visit(options, SENT, 2);
+        const resumed = await visit({ ...options, session: full.sessions[1] }, SENT);
+        expect([full.text, resumed.text], ciphers).toEqual([REVERSED, REVERSED]);
+        expect([full, resumed].map(({ socket }) => socket.isSessionReused())).toEqual([false, true]);
+        expect([full, resumed].map(({ socket }) => socket.getCipher()?.name)).toEqual([ciphers, ciphers]);
+      }
+      // Who names no suites does not offer them.
+      const { socket } = await visit(await trusting(site.port), SENT).catch((error: unknown) => ({
+        socket: error as Error,
+      }));
+      expect(socket).toMatchObject({ code: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE' });
     });
 
     test.each(KEYS)(
@@ -184,6 +204,16 @@ describeWithPeers(['openssl'], 'openssl 3.0', ({ openssl }) => {
       }
       expect(site.failures).toEqual([]);
       expect(site.sockets.filter((socket) => socket.isSessionReused())).toHaveLength(9);
+    });
+
+    test('AES-CCM, full and resumed', async () => {
+      for (const suite of CCM_SUITES) {
+        await using site = await listen({ ciphers: suite });
+        const [full, resumed] = await twice(site.port, 'p256', '-tls1_3', ...WITH_CCM);
+        expect(full).toMatchObject({ cipher: suite, reused: false });
+        expect(resumed).toMatchObject({ cipher: suite, reused: true });
+        expect(site.failures).toEqual([]);
+      }
     });
 
     test.each(KEYS)(

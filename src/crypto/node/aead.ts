@@ -8,17 +8,13 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { copyBytes } from '../../util/bytes.ts';
-import type { AeadName } from '../../util/registries.ts';
+import { type AeadName, aeadKeyLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
 import { plain } from './plain.ts';
 
 const TAG_LENGTH = 16;
-const NONCE_LENGTH = 12;
+export const NONCE_LENGTH = 12;
 const OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH });
-
-export function aeadKeyLength(aead: AeadName): number {
-  return aead === 'aes-128-gcm' ? 16 : 32;
-}
 
 /**
  * Whether ciphers are given keys as bytes. That costs them no more than a key object, whose making is saved
@@ -27,34 +23,42 @@ export function aeadKeyLength(aead: AeadName): number {
  */
 const RAW_KEYS = ((major: number) => major < 23 || major > 25)(Number.parseInt(process.versions.node, 10));
 
+/** What is kept of a key. */
+export function importKey(key: Uint8Array): Uint8Array | KeyObject {
+  return RAW_KEYS ? copyBytes(key) : createSecretKey(key);
+}
+
 /** `key` itself, or an object made of it. */
 function cipherKey(key: Uint8Array): Uint8Array | KeyObject {
   return RAW_KEYS ? key : createSecretKey(key);
 }
 
+/** All but AES-CCM. */
+type StreamAead = Exclude<AeadName, `${string}-ccm${string}`>;
+
 /** node:crypto's types know GCM and ChaCha20 by separate overloads; the calls made here are the same. */
-function encryptor(aead: AeadName, key: Uint8Array | KeyObject, nonce: Uint8Array): CipherGCM {
+function encryptor(aead: StreamAead, key: Uint8Array | KeyObject, nonce: Uint8Array): CipherGCM {
   return aead === 'chacha20-poly1305'
     ? (createCipheriv(aead, key, nonce, OPTIONS) as CipherGCM)
     : createCipheriv(aead, key, nonce, OPTIONS);
 }
 
-function decryptor(aead: AeadName, key: Uint8Array | KeyObject, nonce: Uint8Array): DecipherGCM {
+function decryptor(aead: StreamAead, key: Uint8Array | KeyObject, nonce: Uint8Array): DecipherGCM {
   return aead === 'chacha20-poly1305'
     ? (createDecipheriv(aead, key, nonce, OPTIONS) as DecipherGCM)
     : createDecipheriv(aead, key, nonce, OPTIONS);
 }
 
 export class NodeAeadKey implements AeadKey {
-  readonly #aead: AeadName;
+  readonly #aead: StreamAead;
   #key: Uint8Array | KeyObject | null;
 
-  constructor(aead: AeadName, key: Uint8Array) {
+  constructor(aead: StreamAead, key: Uint8Array) {
     if (key.length !== aeadKeyLength(aead)) {
       throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
     }
     this.#aead = aead;
-    this.#key = RAW_KEYS ? copyBytes(key) : createSecretKey(key);
+    this.#key = importKey(key);
   }
 
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
@@ -95,7 +99,7 @@ export class NodeAeadKey implements AeadKey {
 const available: ReadonlySet<string> = new Set(getCiphers());
 
 export function nodeSupportsAead(aead: AeadName): boolean {
-  return available.has(aead);
+  return available.has(aead === 'aes-128-ccm-8' ? 'aes-128-ccm' : aead);
 }
 
 function cbcName(key: Uint8Array, iv: Uint8Array): 'aes-128-cbc' | 'aes-256-cbc' {

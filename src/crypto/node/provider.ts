@@ -3,6 +3,7 @@ import { generateHybrid, respondHybrid } from '../ml-kem.ts';
 import type { CryptoProvider, KeyExchange } from '../provider.ts';
 import { ShortHash } from '../short-hash/short-hash.ts';
 import { NodeAeadKey, nodeCbcDecrypt, nodeCbcEncrypt, nodeSupportsAead } from './aead.ts';
+import { NodeCcmKey } from './ccm.ts';
 import { isNistGroup, NodeEcdh } from './ecdh.ts';
 import { type HashFunctions, mixedHashes, nativeHashes } from './hash.ts';
 import { detectNodeMlKem } from './ml-kem.ts';
@@ -73,7 +74,10 @@ export function createNodeProvider(options: NodeProviderOptions = {}): CryptoPro
     name: shortHash ? 'node' : 'node-native',
     random: (length: number) => pool.take(length),
     ...(shortHash ? lazyHashes : nativeHashes),
-    aeadKey: (aead, key) => new NodeAeadKey(aead, key),
+    aeadKey: (aead, key) =>
+      aead === 'aes-128-ccm' || aead === 'aes-128-ccm-8'
+        ? new NodeCcmKey(aead, key)
+        : new NodeAeadKey(aead, key),
     supportsAead: nodeSupportsAead,
     cbcEncrypt: nodeCbcEncrypt,
     cbcDecrypt: nodeCbcDecrypt,

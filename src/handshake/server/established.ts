@@ -152,10 +152,8 @@ export class EstablishedServer13 extends State {
       lifetimeSec,
     );
     masterKey.fill(0);
-    // Its first reference is the job's and then the event's; the connection takes one of its own.
+    // Its reference is the job's and then the event's; the connection takes one of its own with the job.
     host.holdGiven(session);
-    session.retain('connection');
-    host.adoptSession(session);
     const send = (ticket: Uint8Array | null): void => {
       // Nothing follows a close_notify. The session stays good: a cache may have it.
       const goesOut = host.writable === 'data';
