@@ -23,6 +23,11 @@ export class SessionCache {
     this.#context = context;
   }
 
+  /** The context's number, `context` in the messages of the channels. */
+  get id(): number {
+    return this.#context.id;
+  }
+
   /** Sessions in the cache. */
   get size(): number {
     return this.#context.number;

@@ -122,7 +122,11 @@ export interface EstablishedSession {
   readonly connection?: unknown;
 }
 
+let contexts = 0;
+
 export class SessionContext implements SessionOwner {
+  /** By which messages of the channels tell contexts apart: counts from 1 in each thread of a process. */
+  readonly id: number = ++contexts;
   mode: number;
   /** Sessions kept at most, 0 for no bound. A smaller value takes effect with the next one added. */
   size: number;
@@ -652,7 +656,16 @@ export class SessionContext implements SessionOwner {
     more: Partial<Pick<CacheMessage, 'expired' | 'from' | 'reason'>> = {},
   ): void {
     const number = this.#table.count;
-    this.#channel?.publish({ kind, count, expired: 0, from: null, reason: null, ...more, number });
+    this.#channel?.publish({
+      context: this.id,
+      kind,
+      count,
+      expired: 0,
+      from: null,
+      reason: null,
+      ...more,
+      number,
+    });
   }
 
   #quietly(step: () => unknown): void {

@@ -3,7 +3,6 @@ import type { SessionContext } from '../cache/session-context.ts';
 import type { Diagnostics, HandshakeMessage, ResumptionMessage, Role } from '../diagnostics/channels.ts';
 import type { ConnectionInfo } from '../handshake/info.ts';
 import { latin1 } from '../util/bytes.ts';
-import type { Clock } from '../util/clock.ts';
 import { TlsAlertError, TlsessionError } from '../util/errors.ts';
 import { alertName, cipherSuites, groupName, versionName } from '../util/registries.ts';
 
@@ -19,10 +18,10 @@ export function reportCompleted(
   if (info.earlyDataOffered || info.earlyDataReason !== null) sessions.earlyDataDecided(info.earlyDataReason);
   if (diagnostics.handshake.hasSubscribers) {
     const durationMs = beganMs === null ? null : sessions.clock.monotonicMs() - beganMs;
-    diagnostics.handshake.publish(handshakeMessage(info, role, null, durationMs));
+    diagnostics.handshake.publish(handshakeMessage(sessions.id, info, role, null, durationMs));
   }
   if (diagnostics.resumption.hasSubscribers) {
-    diagnostics.resumption.publish(resumptionMessage(info, role));
+    diagnostics.resumption.publish(resumptionMessage(sessions.id, info, role));
   }
 }
 
@@ -31,16 +30,17 @@ export function reportFailed(
   info: ConnectionInfo,
   role: Role,
   error: Error,
-  clock: Clock,
+  sessions: SessionContext,
   diagnostics: Diagnostics,
   beganMs: number | null,
 ): void {
   if (!diagnostics.handshake.hasSubscribers) return;
-  const durationMs = beganMs === null ? null : clock.monotonicMs() - beganMs;
-  diagnostics.handshake.publish(handshakeMessage(info, role, error, durationMs));
+  const durationMs = beganMs === null ? null : sessions.clock.monotonicMs() - beganMs;
+  diagnostics.handshake.publish(handshakeMessage(sessions.id, info, role, error, durationMs));
 }
 
 function handshakeMessage(
+  context: number,
   info: ConnectionInfo,
   role: Role,
   error: Error | null,
@@ -48,6 +48,7 @@ function handshakeMessage(
 ): HandshakeMessage {
   const alert = error instanceof TlsAlertError ? error : null;
   return {
+    context,
     role,
     completed: error === null,
     protocol: info.version === 0 ? null : versionName(info.version),
@@ -71,9 +72,10 @@ function failureOf(error: Error): string {
   return typeof code === 'string' ? code : error.name;
 }
 
-function resumptionMessage(info: ConnectionInfo, role: Role): ResumptionMessage {
+function resumptionMessage(context: number, info: ConnectionInfo, role: Role): ResumptionMessage {
   const ticket = role === 'server' && info.resumedBy !== null && info.resumedBy !== 'external-psk';
   return {
+    context,
     role,
     protocol: versionName(info.version),
     serverName: info.serverName,

@@ -29,6 +29,8 @@ export type ResumptionMethod = 'session-id' | 'ticket' | 'stateful-ticket' | 'ex
 
 /** `tlsession:handshake`: a handshake was completed, or failed after it began. */
 export interface HandshakeMessage {
+  /** The context's number, its cache's `id`: unlike that of any other in this thread. */
+  readonly context: number;
   readonly role: Role;
   readonly completed: boolean;
   /** `TLSv1.3`; null when it failed before a version was chosen. */
@@ -54,6 +56,8 @@ export interface HandshakeMessage {
 
 /** `tlsession:resumption`: what was offered in a handshake that was completed, what came of it, and why. */
 export interface ResumptionMessage {
+  /** The context's number, as in `HandshakeMessage`. */
+  readonly context: number;
   readonly role: Role;
   readonly protocol: string;
   readonly serverName: string | null;
@@ -73,6 +77,8 @@ export interface ResumptionMessage {
 
 /** `tlsession:cache`: a look-up of a server, or a change of what a context's cache keeps. */
 export interface CacheMessage {
+  /** The context's number, as in `HandshakeMessage`. */
+  readonly context: number;
   /**
    * `hit`, `miss` a look-up; `add` a session was put in; `replace` it took the place of another with its id;
    * `evict` sessions made way; `flush` they had expired or all were taken out; `remove` one was taken out.
@@ -90,7 +96,7 @@ export interface CacheMessage {
   readonly number: number;
 }
 
-/** `tlsession:ticket-key`: a change in a keyring. */
+/** `tlsession:ticket-key`: a change in a keyring, which several contexts may use: its keys have names. */
 export interface TicketKeyMessage {
   /** As in `TicketKeyEvent`. */
   readonly kind: 'created' | 'current' | 'previous' | 'wiped' | 'exhausted';

@@ -503,7 +503,7 @@ export class TLSSocket extends SecureStream implements SocketOwner, OutputOwner 
     const failure =
       engine.error ?? this.#failure ?? error ?? new TlsessionError('ERR_TLS_DESTROYED', 'given up');
     const role = this.#isServer ? 'server' : 'client';
-    reportFailed(engine.info, role, failure, this.setup.context.clock, nodeDiagnostics, this.#beganMs);
+    reportFailed(engine.info, role, failure, this.setup.context.sessions, nodeDiagnostics, this.#beganMs);
   }
 
   #handshakeOver(): void {

@@ -533,9 +533,9 @@ export abstract class SslCore implements JobOwner {
   }
 
   #reportFailure(connection: Connection, error: Error): void {
-    const { clock } = this.ctx;
+    const { sessions } = this.sessionCtx;
     const role = this.role as 'client' | 'server';
-    reportFailed(connection.info, role, error, clock, nodeDiagnostics, this.#beganMs);
+    reportFailed(connection.info, role, error, sessions, nodeDiagnostics, this.#beganMs);
   }
 
   // Its end -------------------------------------------------------------------------------------------

@@ -136,14 +136,12 @@ export class TicketCallbacks {
 
   /** `sessionId`: of the TLS 1.2 hello; the session gets it, for that is what the server's hello echoes. */
   open(ssl: Ssl, ticket: Uint8Array, version: number, sessionId: Uint8Array): OpenTicketAnswer {
-    const { status, session } = this.#decrypt(ssl, ticket, version);
+    const { status, session, reason } = this.#decrypt(ssl, ticket, version);
     if (session !== null && version === ProtocolVersion.TLS1_2 && sessionId.length > 0) {
       session.setField(Field.id, sessionId, 'ticket');
     }
     if (this.decrypt === null) {
-      if (session === null) {
-        return { opened: false, reason: status === SSL_TICKET_EMPTY ? 'empty-ticket' : 'unknown-key' };
-      }
+      if (session === null) return { opened: false, reason };
       return used(session, status === SSL_TICKET_SUCCESS_RENEW);
     }
     const keyName = ticket.length >= 16 ? ticket.slice(0, 16) : NO_NAME;
@@ -164,7 +162,8 @@ export class TicketCallbacks {
         session?.release('ticket callback');
         return {
           opened: false,
-          reason: 'refused-by-callback',
+          // Where there is nothing to refuse, the ticket says why.
+          reason: session === null ? reason : 'refused-by-callback',
           sendNone: choice === SSL_TICKET_RETURN_IGNORE,
         };
       default:
@@ -173,34 +172,28 @@ export class TicketCallbacks {
     }
   }
 
-  #decrypt(
-    ssl: Ssl,
-    ticket: Uint8Array,
-    version: number,
-  ): { readonly status: number; readonly session: SessionCore | null } {
-    if (ticket.length === 0) return { status: SSL_TICKET_EMPTY, session: null };
-    // Shorter than a name, an IV and a MAC: nobody's.
-    if (ticket.length < 64) return { status: SSL_TICKET_NO_DECRYPT, session: null };
-    let plain: Uint8Array | null = null;
-    let renew: boolean;
+  #decrypt(ssl: Ssl, ticket: Uint8Array, version: number): Decrypted {
+    if (ticket.length === 0) return NO_TICKET;
     if (this.keyCallback === null) {
       const opened = this.#ring.open(ticket, this.#clock.wallMs());
-      if (opened.opened) plain = opened.plaintext;
+      if (!opened.opened) return unopened(opened.reason);
       // With default keys TLS 1.3 always renews, TLS 1.2 never.
-      renew = version >= ProtocolVersion.TLS1_3;
-    } else {
-      const answer = this.keyCallback(ssl, ticket.slice(0, 16), 0);
-      if (answer.ret < 0) throw aborted();
-      if (answer.ret === 0) return { status: SSL_TICKET_NO_DECRYPT, session: null };
-      const opened = this.#withKeys({ ...answer, keyName: ticket.slice(0, 16) }, (cipher) =>
-        cipher.open(ticket),
-      );
-      if (typeof opened !== 'string') plain = opened;
-      renew = answer.ret === 2;
+      return this.#decrypted(opened.plaintext, version >= ProtocolVersion.TLS1_3);
     }
-    const session = plain === null ? null : this.#read(plain);
-    if (session === null) return { status: SSL_TICKET_NO_DECRYPT, session: null };
-    return { status: renew ? SSL_TICKET_SUCCESS_RENEW : SSL_TICKET_SUCCESS, session };
+    // Shorter than a name, an IV and a MAC: nobody's.
+    if (ticket.length < 64) return unopened('unknown-key');
+    const keyName = ticket.slice(0, 16);
+    const answer = this.keyCallback(ssl, keyName.slice(), 0);
+    if (answer.ret < 0) throw aborted();
+    if (answer.ret === 0) return unopened('unknown-key');
+    const opened = this.#withKeys({ ...answer, keyName }, (cipher) => cipher.open(ticket));
+    return typeof opened === 'string' ? unopened('bad-ticket') : this.#decrypted(opened, answer.ret === 2);
+  }
+
+  #decrypted(plain: Uint8Array, renew: boolean): Decrypted {
+    const session = this.#read(plain);
+    if (session === null) return unopened('bad-ticket');
+    return { status: renew ? SSL_TICKET_SUCCESS_RENEW : SSL_TICKET_SUCCESS, session, reason: null };
   }
 
   #read(plain: Uint8Array): SessionCore | null {
@@ -231,6 +224,19 @@ export class TicketCallbacks {
       cipher.destroy();
     }
   }
+}
+
+type TicketReason = Extract<OpenTicketAnswer, { opened: false }>['reason'];
+
+/** What is in a ticket, or why that is not known. `status`: what the program's callback is told. */
+type Decrypted =
+  | { readonly status: number; readonly session: SessionCore; readonly reason: null }
+  | { readonly status: number; readonly session: null; readonly reason: TicketReason };
+
+const NO_TICKET: Decrypted = { status: SSL_TICKET_EMPTY, session: null, reason: 'empty-ticket' };
+
+function unopened(reason: TicketReason): Decrypted {
+  return { status: SSL_TICKET_NO_DECRYPT, session: null, reason };
 }
 
 function used(session: SessionCore, renew: boolean): OpenTicketAnswer {

@@ -42,6 +42,13 @@ test('sockets: what both ends tell of a full handshake, a resumed one, and one t
   await once(failing, 'error');
   while (handshakes.length < 6) await new Promise((done) => setTimeout(done, 5));
 
+  // Each message says of which context it is.
+  const ofServer = site.server.context.sessions.id;
+  for (const { role, context } of [...handshakes, ...resumptions]) {
+    expect(context === ofServer).toBe(role === 'server');
+  }
+  expect(new Set(cache.map(({ context }) => context))).toEqual(new Set([ofServer]));
+
   const common = { protocol: 'TLSv1.3', serverName: 'localhost' };
   for (const role of ['client', 'server'] as const) {
     const own = handshakes.filter((message) => message.role === role);
@@ -135,6 +142,8 @@ test('under the C names, too', () => {
     ['client', false],
     ['server', false],
   ]);
+  const idOf = { client: contexts[0].sessions.id, server: contexts[1].sessions.id };
+  expect(handshakes.every(({ role, context }) => context === idOf[role])).toBe(true);
   expect(resumptions).toEqual([]);
   for (const each of [c, s]) ssl.SSL_free(each);
   for (const context of contexts) ssl.SSL_CTX_free(context);

@@ -100,11 +100,12 @@ class End {
 
   work(): void {
     const { connection, role } = this;
-    const { tapes, clock } = this.#world;
+    const { tapes } = this.#world;
     for (let event = connection.nextEvent(); event !== null; event = connection.nextEvent()) {
       if (event.type === 'job') this.#runner.run(connection, event.id, event.job, this);
       else if (event.type === 'handshake') reportCompleted(connection.info, role, this.#sessions, tapes, 0);
-      else if (event.type === 'error') reportFailed(connection.info, role, event.error, clock, tapes, 0);
+      else if (event.type === 'error')
+        reportFailed(connection.info, role, event.error, this.#sessions, tapes, 0);
       else if (event.type === 'data' && event.early) this.early += new TextDecoder().decode(event.data);
       else if (event.type === 'session') {
         if (role === 'client') this.#world.keep(event.session);
