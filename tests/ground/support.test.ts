@@ -67,8 +67,10 @@ describe('the hooks around every test', () => {
 });
 
 describe('peers', () => {
+  // The connection that finds out whether it answers hangs up on its greeting: an error of that socket.
   const server = `
-    const server = require('node:net').createServer((socket) => socket.end('hello'));
+    const greet = (socket) => socket.on('error', () => {}).end('hello');
+    const server = require('node:net').createServer(greet);
     server.listen(Number(process.argv[1]), '127.0.0.1', () => console.log('READY', process.argv[1]));
   `;
 
