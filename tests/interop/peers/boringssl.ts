@@ -1,5 +1,5 @@
 /** `bssl-tool client` and `bssl-tool server`. */
-import { type RunningPeer, spawnPeer, startPeerServer } from '../../support/peer.ts';
+import { type PeerServer, type RunningPeer, spawnPeer, startPeerServer } from '../../support/peer.ts';
 import type { Version } from '../table.ts';
 import {
   CannotError,
@@ -8,12 +8,15 @@ import {
   type ClientWish,
   type CommonWish,
   cannot,
+  keyLogEnvironment,
   type Peer,
   type ServerPeer,
   type ServerReport,
   type ServerWish,
   type ServingPeer,
+  says,
 } from './contract.ts';
+import { ServingProcess } from './serving.ts';
 
 function commonArguments({ version, groups }: CommonWish): string[] {
   const name = `tls${version}`;
@@ -21,10 +24,6 @@ function commonArguments({ version, groups }: CommonWish): string[] {
     ...['-min-version', name, '-max-version', name],
     ...(groups === undefined ? [] : ['-curves', groups.join(':')]),
   ];
-}
-
-function environment({ keyLog }: CommonWish): { env?: NodeJS.ProcessEnv } {
-  return keyLog === undefined ? {} : { env: { SSLKEYLOGFILE: keyLog } };
 }
 
 function said(text: string, name: string): string | null {
@@ -61,7 +60,7 @@ class BoringClient implements ClientPeer {
         ...(wish.status ? ['-ocsp-stapling'] : []),
         '-debug',
       ],
-      environment(wish),
+      keyLogEnvironment(wish),
     );
     const connected = await converse(peer, wish, twice);
     const { stdout, stderr } = peer;
@@ -89,24 +88,16 @@ class BoringClient implements ClientPeer {
 }
 
 async function converse(peer: RunningPeer, wish: ClientWish, twice: boolean): Promise<boolean> {
-  const says = (pattern: RegExp): Promise<boolean> =>
-    peer.waitFor(pattern).then(
-      () => true,
-      (error: Error) => {
-        if (/ended \(/.test(error.message)) return false;
-        throw error;
-      },
-    );
   // It says that it is connected when early data may go, and would send this early, too.
   const once = 'Cert issuer';
   const done = 'Handshake done';
-  if (!(await says(new RegExp(twice ? `${once}[^]*${once}` : once)))) return false;
-  if (!(await says(new RegExp(twice ? `${done}[^]*${done}` : done)))) return false;
+  if (!(await says(peer, new RegExp(twice ? `${once}[^]*${once}` : once)))) return false;
+  if (!(await says(peer, new RegExp(twice ? `${done}[^]*${done}` : done)))) return false;
   peer.stdin.write('hello\n');
-  if (!wish.endEarly && !(await says(/^hello$/m))) return false;
+  if (!wish.endEarly && !(await says(peer, /^hello$/m))) return false;
   if (wish.secondLine) {
     peer.stdin.write('again\n');
-    if (!(await says(/^again$/m))) return false;
+    if (!(await says(peer, /^again$/m))) return false;
   }
   if (!wish.stay) peer.stdin.end();
   await peer.waitForExit();
@@ -135,41 +126,32 @@ class BoringServer implements ServerPeer {
         ...(wish.status === undefined ? [] : ['-ocsp-response', wish.status]),
         '-debug',
       ],
-      ...environment(wish),
+      ...keyLogEnvironment(wish),
     });
-    return new BoringServing(server.port, server.peer);
+    return new BoringServing(server);
   }
 }
 
-class BoringServing implements ServingPeer {
+class BoringServing extends ServingProcess implements ServingPeer {
+  protected readonly program = 'bssl-tool server';
   readonly refusesEarlyBy = 'retry';
   readonly tellsEnd = false;
   readonly endsBy = 'transport';
   readonly oneLine = true;
   readonly refusesBy = 'alert';
   readonly early = { text: 'GET / HTTP/1.0\r\n\r\n', answered: true };
-  readonly port: number;
   readonly line = 'GET / HTTP/1.0\r\n\r\n';
   readonly answer: RegExp = /Encrypted ClientHello: no/;
-  readonly #peer: RunningPeer;
-  #seen: number;
 
-  constructor(port: number, peer: RunningPeer) {
-    this.port = port;
-    this.#peer = peer;
-    this.#seen = peer.stderr.length;
+  constructor(server: PeerServer) {
+    super(server);
+    // What it said of the connection that found out whether it listens.
+    this.take();
   }
-
-  get pid(): number {
-    return this.#peer.pid;
-  }
-
-  async respond(): Promise<void> {}
 
   async report(): Promise<ServerReport> {
-    await this.#peer.waitFrom('stderr', this.#seen, /Encrypted ClientHello: no|Error while|error:/);
-    const text = this.#peer.stderr.slice(this.#seen);
-    this.#seen += text.length;
+    await this.says('stderr', /Encrypted ClientHello: no|Error while|error:/);
+    const { stderr: text } = this.take();
     const protocol = protocolIn(text);
     return {
       connected: protocol !== null,
@@ -183,14 +165,6 @@ class BoringServing implements ServingPeer {
       end: null,
       output: text,
     };
-  }
-
-  async updateKeys(): Promise<void> {
-    throw new CannotError('bssl-tool server', 'update keys');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer.stop();
   }
 }
 

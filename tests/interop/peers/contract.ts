@@ -4,6 +4,7 @@
  * output, never from our end.
  */
 import type { ChainFiles } from '../../support/certs.ts';
+import type { RunningPeer } from '../../support/peer.ts';
 import type { Version } from '../table.ts';
 
 export interface Psk {
@@ -165,4 +166,20 @@ export function cannot(program: string, wish: object, names: readonly string[]):
 /** Counts what a pattern finds. */
 export function count(text: string, pattern: RegExp): number {
   return text.match(pattern)?.length ?? 0;
+}
+
+/** Where programs that take the key log's path from their environment find it. */
+export function keyLogEnvironment({ keyLog }: CommonWish): { env?: NodeJS.ProcessEnv } {
+  return keyLog === undefined ? {} : { env: { SSLKEYLOGFILE: keyLog } };
+}
+
+/** Waits until the program says it. False when it ends before: it was refused, and has said why. */
+export async function says(peer: RunningPeer, pattern: RegExp): Promise<boolean> {
+  try {
+    await peer.waitFor(pattern);
+    return true;
+  } catch (error) {
+    if (/ended \(/.test((error as Error).message)) return false;
+    throw error;
+  }
 }

@@ -1,7 +1,15 @@
 /** `curl`, which asks for one page, or for the same one twice in one process. */
 import { runPeer } from '../../support/peer.ts';
 import type { Version } from '../table.ts';
-import { type ClientPeer, type ClientReport, type ClientWish, cannot, count, type Peer } from './contract.ts';
+import {
+  type ClientPeer,
+  type ClientReport,
+  type ClientWish,
+  cannot,
+  count,
+  keyLogEnvironment,
+  type Peer,
+} from './contract.ts';
 
 class CurlClient implements ClientPeer {
   readonly tellsEnd = true;
@@ -29,7 +37,7 @@ class CurlClient implements ClientPeer {
         ...['-H', 'Connection: close'],
         ...Array<string>(visits).fill(url),
       ],
-      wish.keyLog === undefined ? {} : { env: { SSLKEYLOGFILE: wish.keyLog } },
+      keyLogEnvironment(wish),
     );
     const texts = stderr.split(/^\* Hostname localhost was found in DNS cache$/m).slice(1);
     return texts.map((text) => {

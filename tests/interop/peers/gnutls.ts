@@ -1,7 +1,7 @@
 /** `gnutls-cli` and `gnutls-serv`. Debug output at level 5 shows the messages, for what they do not say otherwise. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RunningPeer, spawnPeer, startPeerServer } from '../../support/peer.ts';
+import { type PeerServer, type RunningPeer, spawnPeer, startPeerServer } from '../../support/peer.ts';
 import type { Version } from '../table.ts';
 import {
   CannotError,
@@ -11,12 +11,15 @@ import {
   type CommonWish,
   cannot,
   count,
+  keyLogEnvironment,
   type Peer,
   type ServerPeer,
   type ServerReport,
   type ServerWish,
   type ServingPeer,
+  says,
 } from './contract.ts';
+import { ServingProcess } from './serving.ts';
 
 const GROUPS: Readonly<Record<string, string>> = {
   X25519: 'GROUP-X25519',
@@ -49,10 +52,6 @@ function commonArguments(wish: CommonWish): string[] {
       ? []
       : [`--keymatexport=${exporter.label}`, `--keymatexportsize=${exporter.length}`]),
   ];
-}
-
-function environment({ keyLog }: CommonWish): { env?: NodeJS.ProcessEnv } {
-  return keyLog === undefined ? {} : { env: { SSLKEYLOGFILE: keyLog } };
 }
 
 function updatesIn(text: string): readonly [number, number] {
@@ -101,7 +100,7 @@ class GnutlsClient implements ClientPeer {
         ...['--port', `${wish.port}`, '--verify-hostname', 'localhost', '--sni-hostname', 'localhost'],
         '127.0.0.1',
       ],
-      environment(wish),
+      keyLogEnvironment(wish),
     );
     const connected = await converse(peer, wish, twice);
     const [first = '', second] = peer.stdout.split(/^- Connecting again.*$/m);
@@ -137,26 +136,20 @@ function report(text: string, debug: string, connected: boolean, early: boolean)
 }
 
 async function converse(peer: RunningPeer, wish: ClientWish, twice: boolean): Promise<boolean> {
-  const says = (pattern: RegExp): Promise<boolean> =>
-    peer.waitFor(pattern).then(
-      () => true,
-      (error: Error) => {
-        if (/ended \(/.test(error.message)) return false;
-        throw error;
-      },
-    );
-  if (!(await says(twice ? /Connecting again[\s\S]*^- Simple Client Mode/m : /^- Simple Client Mode/m))) {
+  if (
+    !(await says(peer, twice ? /Connecting again[\s\S]*^- Simple Client Mode/m : /^- Simple Client Mode/m))
+  ) {
     return false;
   }
   peer.stdin.write('hello\n');
-  if (!(await says(/^hello$/m))) return false;
+  if (!(await says(peer, /^hello$/m))) return false;
   if (wish.updateKeys) {
     peer.stdin.write('^rekey^\n');
-    if (!(await says(/^- Rekey was completed/m))) return false;
+    if (!(await says(peer, /^- Rekey was completed/m))) return false;
   }
   if (wish.updateKeys || wish.secondLine) {
     peer.stdin.write('again\n');
-    if (!(await says(/^again$/m))) return false;
+    if (!(await says(peer, /^again$/m))) return false;
   }
   if (!wish.stay) peer.stdin.end();
   await peer.waitForExit();
@@ -193,13 +186,14 @@ class GnutlsServer implements ServerPeer {
         ...(wish.status === undefined ? [] : ['--ocsp-response', wish.status]),
       ],
       ready: /listening on IPv4 .*done/i,
-      ...environment(wish),
+      ...keyLogEnvironment(wish),
     });
-    return new GnutlsServing(server.port, server.peer, wish.http === true);
+    return new GnutlsServing(server, wish.http === true);
   }
 }
 
-class GnutlsServing implements ServingPeer {
+class GnutlsServing extends ServingProcess implements ServingPeer {
+  protected readonly program = 'gnutls-serv';
   // What it should skip after a HelloRetryRequest it takes for broken records, from openssl's client, too.
   readonly refusesEarlyBy = 'forgetting';
   readonly tellsEnd = true;
@@ -207,37 +201,19 @@ class GnutlsServing implements ServingPeer {
   readonly oneLine = false;
   readonly refusesBy = 'alert';
   readonly early = { text: 'early bytes\n', answered: false };
-  readonly port: number;
-  readonly #peer: RunningPeer;
   readonly line: string;
   readonly answer: RegExp;
-  #seen = 0;
-  #seenErrors = 0;
 
-  constructor(port: number, peer: RunningPeer, http: boolean) {
-    this.port = port;
-    this.#peer = peer;
+  constructor(server: PeerServer, http: boolean) {
+    super(server);
     this.line = http ? 'GET / HTTP/1.0\r\n\r\n' : 'hello\n';
     this.answer = http ? /<\/HTML>/i : /^hello$/m;
   }
 
-  get pid(): number {
-    return this.#peer.pid;
-  }
-
-  async respond(): Promise<void> {}
-
   async report(): Promise<ServerReport> {
     // On stderr, where debug goes: the end of the connection, whichever way.
-    await this.#peer.waitFrom(
-      'stderr',
-      this.#seenErrors,
-      /Close notify - was received|non-properly|Error in handshake|^Error/m,
-    );
-    const stdout = this.#peer.stdout.slice(this.#seen);
-    const debug = this.#peer.stderr.slice(this.#seenErrors);
-    this.#seen += stdout.length;
-    this.#seenErrors += debug.length;
+    await this.says('stderr', /Close notify - was received|non-properly|Error in handshake|^Error/m);
+    const { stdout, stderr: debug } = this.take();
     const protocol = protocolIn(stdout);
     return {
       connected: protocol !== null,
@@ -256,14 +232,6 @@ class GnutlsServing implements ServingPeer {
           : null,
       output: stdout + debug,
     };
-  }
-
-  async updateKeys(): Promise<void> {
-    throw new CannotError('gnutls-serv', 'update keys');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer.stop();
   }
 }
 

@@ -1,7 +1,7 @@
 /** `openssl s_client` and `openssl s_server`. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RunningPeer, spawnPeer, startOpensslServer } from '../../support/peer.ts';
+import { type PeerServer, type RunningPeer, spawnPeer, startOpensslServer } from '../../support/peer.ts';
 import {
   type ClientPeer,
   type ClientReport,
@@ -14,7 +14,9 @@ import {
   type ServerReport,
   type ServerWish,
   type ServingPeer,
+  says,
 } from './contract.ts';
+import { ServingProcess } from './serving.ts';
 
 function commonArguments(wish: CommonWish): string[] {
   const { version, groups, alpn, exporter, psk, keyLog } = wish;
@@ -112,26 +114,18 @@ class OpensslClient implements ClientPeer {
 
 /** Has its lines echoed, and ends. False when it ended by itself before. */
 async function converse(peer: RunningPeer, wish: ClientWish): Promise<boolean> {
-  const says = (pattern: RegExp): Promise<boolean> =>
-    peer.waitFor(pattern).then(
-      () => true,
-      (error: Error) => {
-        if (/ended \(/.test(error.message)) return false;
-        throw error;
-      },
-    );
   // What the server sends goes out past the buffer of what it says itself: not always at a line's begin.
-  if (!(await says(/^(New|Reused), TLSv1\.[23], Cipher is/m))) return false;
+  if (!(await says(peer, /^(New|Reused), TLSv1\.[23], Cipher is/m))) return false;
   peer.stdin.write('hello\n');
-  if (!(await says(/hello\n/))) return false;
+  if (!(await says(peer, /hello\n/))) return false;
   // A command is a line of its own in one read.
   if (wish.updateKeys) {
     peer.stdin.write('K\n');
-    if (!(await says(/>>> TLS 1\.3, .*KeyUpdate/))) return false;
+    if (!(await says(peer, />>> TLS 1\.3, .*KeyUpdate/))) return false;
   }
   if (wish.updateKeys || wish.secondLine) {
     peer.stdin.write('again\n');
-    if (!(await says(/again\n/))) return false;
+    if (!(await says(peer, /again\n/))) return false;
   }
   if (!wish.stay) peer.stdin.write('Q\n');
   await peer.waitForExit();
@@ -160,53 +154,37 @@ class OpensslServer implements ServerPeer {
       ...(wish.status === undefined ? [] : ['-status_file', wish.status]),
       ...(http ? ['-www'] : ['-msg']),
     ]);
-    return new OpensslServing(server.port, server.peer, http === true);
+    return new OpensslServing(server, http === true);
   }
 }
 
-class OpensslServing implements ServingPeer {
+class OpensslServing extends ServingProcess implements ServingPeer {
+  protected readonly program = 's_server';
   readonly refusesEarlyBy = 'retry';
   readonly tellsEnd = true;
   readonly endsBy = 'close_notify';
   readonly oneLine = false;
   readonly refusesBy = 'alert';
   readonly early = { text: 'early bytes\n', answered: false };
-  readonly port: number;
-  readonly #peer: RunningPeer;
   readonly line: string;
   readonly answer: RegExp;
-  #seen = 0;
-  #seenErrors = 0;
 
-  constructor(port: number, peer: RunningPeer, http: boolean) {
-    this.port = port;
-    this.#peer = peer;
+  constructor(server: PeerServer, http: boolean) {
+    super(server);
     this.line = http ? 'GET / HTTP/1.0\r\n\r\n' : 'hello\n';
     this.answer = http ? /<\/HTML>/i : /^answer$/m;
   }
 
-  get pid(): number {
-    return this.#peer.pid;
-  }
-
-  async respond(): Promise<void> {
-    await this.#since(/hello\n/);
-    this.#peer.stdin.write('answer\n');
-  }
-
-  #since(pattern: RegExp): Promise<RegExpExecArray> {
-    return this.#peer.waitFrom('stdout', this.#seen, pattern);
+  override async respond(): Promise<void> {
+    await this.says('stdout', /hello\n/);
+    this.peer.stdin.write('answer\n');
   }
 
   async report(): Promise<ServerReport> {
     // The rest stays in its buffer until it has more to say.
-    await this.#since(/shutting down SSL$|^ERROR$/m);
-    const failed = /^ERROR$/m.test(this.#peer.stdout.slice(this.#seen));
-    if (failed) await this.#peer.waitFrom('stderr', this.#seenErrors, /:error:/);
-    const stdout = this.#peer.stdout.slice(this.#seen);
-    const stderr = this.#peer.stderr.slice(this.#seenErrors);
-    this.#seen += stdout.length;
-    this.#seenErrors += stderr.length;
+    const [over] = await this.says('stdout', /shutting down SSL$|^ERROR$/m);
+    if (over === 'ERROR') await this.says('stderr', /:error:/);
+    const { stdout, stderr } = this.take();
     const connected = /^CIPHER is /m.test(stdout);
     const subject = /^subject=(.*)$/m.exec(stdout);
     return {
@@ -223,13 +201,9 @@ class OpensslServing implements ServingPeer {
     };
   }
 
-  async updateKeys(): Promise<void> {
-    this.#peer.stdin.write('K\n');
-    await this.#since(/>>> TLS 1\.3, .*KeyUpdate/);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer.stop();
+  override async updateKeys(): Promise<void> {
+    this.peer.stdin.write('K\n');
+    await this.says('stdout', />>> TLS 1\.3, .*KeyUpdate/);
   }
 }
 
