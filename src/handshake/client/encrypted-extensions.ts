@@ -5,20 +5,19 @@ import type { PeerCertificate } from '../../session/body.ts';
 import { Field } from '../../session/body.ts';
 import { equalBytes, equalSecret, latin1 } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
-import { type CipherSuite, ProtocolVersion } from '../../util/registries.ts';
+import type { CipherSuite } from '../../util/registries.ts';
 import { readAlpnAnswer } from '../../wire/extension/alpn.ts';
 import { readRecordSizeLimit } from '../../wire/extension/small.ts';
 import { Extensions, expectEmpty } from '../../wire/extensions.ts';
 import { readCertificate13 } from '../../wire/message/certificate.ts';
 import { type CertificateRequest, readCertificateRequest13 } from '../../wire/message/certificate-request.ts';
-import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
 import { Reader } from '../../wire/reader.ts';
 import type { ClientConfig } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { VerifyCertificateAnswer } from '../jobs.ts';
+import { acceptCertificateVerify } from '../shared/certificate-verify.ts';
 import { expandCertificate, keepChain, leafKey } from '../shared/certificates.ts';
-import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { installTrafficKeys } from '../shared/traffic.ts';
 import { State, unexpected } from '../state.ts';
 import { finishClient13 } from './finish.ts';
@@ -263,17 +262,7 @@ class ExpectCertificateVerify extends State {
     if (type !== HandshakeType.certificate_verify) throw unexpected(type, this.name);
     const host = this.#host;
     const { transcript } = this.#offer;
-    const { scheme, signature } = readCertificateVerify(message.subarray(4));
-    if (
-      !host.config.signatureSchemes.includes(scheme) ||
-      !schemeFits(scheme, this.#key.type, ProtocolVersion.TLS1_3)
-    ) {
-      throw TlsAlertError.local('wrong-signature-scheme');
-    }
-    const content = certificateVerifyContent('server', transcript.peek());
-    if (!this.#key.verify(scheme, content, signature)) throw TlsAlertError.local('bad-signature');
-    host.info.peerSignatureScheme = scheme;
-    transcript.update(message);
+    acceptCertificateVerify(host, 'server', this.#key, transcript, message);
     return new ExpectFinished(host, this.#offer, this.#hello, this.#identity, this.#request);
   }
 }

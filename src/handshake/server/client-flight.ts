@@ -7,14 +7,13 @@ import { equalSecret } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
 import { ProtocolVersion } from '../../util/registries.ts';
 import { type CertificateMessage, readCertificate13 } from '../../wire/message/certificate.ts';
-import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { expectEmptyMessage } from '../../wire/message/small.ts';
 import { ExtensionType, HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
+import { acceptCertificateVerify } from '../shared/certificate-verify.ts';
 import { keepChain, leafKey } from '../shared/certificates.ts';
 import { makeSession, type SessionFacts } from '../shared/sessions.ts';
-import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { installTrafficKeys, type LateSecrets } from '../shared/traffic.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { clientCertificateBody, verifyClient, verifyResumedClient } from './client-certificate.ts';
@@ -152,17 +151,7 @@ class ExpectClientCertificateVerify extends State {
     if (type !== HandshakeType.certificate_verify) throw unexpected(type, this.name);
     const host = this.#host;
     const { transcript } = this.#ending.flight.agreed;
-    const { scheme, signature } = readCertificateVerify(message.subarray(4));
-    if (
-      !host.config.signatureSchemes.includes(scheme) ||
-      !schemeFits(scheme, this.#key.type, ProtocolVersion.TLS1_3)
-    ) {
-      throw TlsAlertError.local('wrong-signature-scheme');
-    }
-    const content = certificateVerifyContent('client', transcript.peek());
-    if (!this.#key.verify(scheme, content, signature)) throw TlsAlertError.local('bad-signature');
-    host.info.peerSignatureScheme = scheme;
-    transcript.update(message);
+    acceptCertificateVerify(host, 'client', this.#key, transcript, message);
     return new ExpectClientFinished(host, this.#ending, this.#identity);
   }
 }

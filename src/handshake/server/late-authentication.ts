@@ -4,15 +4,13 @@ import type { Transcript } from '../../schedule/transcript.ts';
 import type { PeerCertificate } from '../../session/body.ts';
 import { equalBytes, equalSecret } from '../../util/bytes.ts';
 import { TlsAlertError } from '../../util/errors.ts';
-import { ProtocolVersion } from '../../util/registries.ts';
 import { readCertificate13 } from '../../wire/message/certificate.ts';
 import { writeCertificateRequest13 } from '../../wire/message/certificate-request.ts';
-import { readCertificateVerify } from '../../wire/message/certificate-verify.ts';
 import { HandshakeType } from '../../wire/numbers.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Host } from '../host.ts';
+import { acceptCertificateVerify } from '../shared/certificate-verify.ts';
 import { expandable, keepChain, leafKey } from '../shared/certificates.ts';
-import { certificateVerifyContent, schemeFits } from '../shared/signatures.ts';
 import { type Reads, State, unexpected } from '../state.ts';
 import { verifyClient } from './client-certificate.ts';
 
@@ -119,17 +117,7 @@ class ExpectLateCertificateVerify extends LateState {
   onMessage(type: number, message: Uint8Array): State {
     if (type !== HandshakeType.certificate_verify) throw unexpected(type, this.name);
     const { host, transcript } = this.asked;
-    const { scheme, signature } = readCertificateVerify(message.subarray(4));
-    if (
-      !host.config.signatureSchemes.includes(scheme) ||
-      !schemeFits(scheme, this.#key.type, ProtocolVersion.TLS1_3)
-    ) {
-      throw TlsAlertError.local('wrong-signature-scheme');
-    }
-    const content = certificateVerifyContent('client', transcript.peek());
-    if (!this.#key.verify(scheme, content, signature)) throw TlsAlertError.local('bad-signature');
-    host.info.peerSignatureScheme = scheme;
-    transcript.update(message);
+    acceptCertificateVerify(host, 'client', this.#key, transcript, message);
     return new ExpectLateFinished(this.asked, this.identity);
   }
 }
