@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { SharedMemoryStore } from '../../src/entry/stores/shared-memory.ts';
+import { Random } from '../support/random.ts';
 import { TestClock } from '../support/sessions.ts';
 import { type StoreUnderTest, storeContract } from './store.ts';
 
@@ -70,22 +71,18 @@ test('opens only what is such a memory', () => {
 test('memory that is broken loses entries, and hangs nobody', () => {
   const store = SharedMemoryStore.create({ bytes: 32_768 });
   const words = new Int32Array(store.buffer);
-  let seed = 1;
-  const random = (): number => {
-    seed = Math.imul(seed, 0x5bd1e995) + 12345;
-    return seed >>> 0;
-  };
+  const random = new Random(1);
   for (let round = 0; round < 300; round++) {
     for (let i = 0; i < 20; i++) {
       try {
-        store.put(`k${random() % 50}`, new Uint8Array(random() % 2000), Date.now() + 60_000);
-        store.get(`k${random() % 50}`);
-        store.take(`k${random() % 50}`);
+        store.put(`k${random.below(50)}`, new Uint8Array(random.below(2000)), Date.now() + 60_000);
+        store.get(`k${random.below(50)}`);
+        store.take(`k${random.below(50)}`);
       } catch (error) {
         expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_STORE_/) });
       }
     }
     // Anything but the header and the lock.
-    words[16 + (random() % (words.length - 16))] = random() | 0;
+    words[16 + random.below(words.length - 16)] = random.below(2 ** 32) | 0;
   }
 });

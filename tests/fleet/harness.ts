@@ -9,6 +9,7 @@ import * as tls from 'node:tls';
 import { connect } from '../../src/net/connect.ts';
 import { Field } from '../../src/session/body.ts';
 import { readSession } from '../../src/session/forms.ts';
+import type { Random } from '../support/random.ts';
 
 export interface Site {
   /** The worker that serves it. */
@@ -78,7 +79,7 @@ export interface LoadOptions {
   readonly sites: () => readonly Site[];
   /** When a worker was last killed; −Infinity for never. */
   readonly killedMs: (worker: number) => number;
-  readonly random: () => number;
+  readonly random: Random;
 }
 
 /** A time that is certain either way: clocks of sessions have seconds. */
@@ -93,7 +94,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
   const old: Saved[] = [];
   while (!until()) {
     const sites = options.sites();
-    const site = sites[Math.floor(options.random() * sites.length)];
+    const site = sites[options.random.below(sites.length)];
     if (site === undefined) {
       await pause(10);
       continue;
@@ -101,7 +102,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
     const began = Date.now();
     const isOver = old.length > 0 && began - (old[0] as Saved).timeMs > options.lifeMs + GREY_MS;
     // TLS 1.3 shows a ticket once.
-    const offer = isOver ? old.shift() : options.random() < 0.1 ? undefined : held.shift();
+    const offer = isOver ? old.shift() : options.random.chance(0.1) ? undefined : held.shift();
     let outcome: Outcome;
     try {
       outcome = await visit(site, options, offer?.bytes);
@@ -120,7 +121,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       const timeMs = goesOn ? offer.timeMs : ownMs;
       if (keyName !== null) tally.keys.add(keyName);
       const saved = { bytes, gotMs: Date.now(), timeMs, worker: site.worker, keyName, kind: site.kind };
-      if (old.length < 2 && options.random() < 0.3) old.push(saved);
+      if (old.length < 2 && options.random.chance(0.3)) old.push(saved);
       else held.push(saved);
     }
     if (options.version === 'TLSv1.2' && offer !== undefined && outcome.resumed && !isOver) held.push(offer);
@@ -241,7 +242,7 @@ export async function earlyLoad(
   const own = (): Site[] => options.sites().filter(({ kind }) => kind === 'own');
   while (!until()) {
     const sites = own();
-    const site = sites[Math.floor(options.random() * sites.length)];
+    const site = sites[options.random.below(sites.length)];
     if (site === undefined) {
       await pause(10);
       continue;

@@ -13,7 +13,8 @@ import { FleetKeyring } from '../../src/fleet/keyring.ts';
 import { decodeRing } from '../../src/fleet/ring-record.ts';
 import { SecretBox } from '../../src/fleet/secret-box.ts';
 import { toHex, utf8 } from '../../src/util/bytes.ts';
-import { Central, clockOf, type Link, type Random, RemoteStore, timersOf, World } from './world.ts';
+import type { Random } from '../support/random.ts';
+import { Central, clockOf, type Link, RemoteStore, timersOf, World } from './world.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
 import { describeWithPeers, freePort, type RunningPeer, spawnPeer } from '../support/peer.ts';
+import { Random } from '../support/random.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import type { FleetLine, FleetPlan } from './fixtures/fleet.fixture.ts';
 import { type ClientKind, earlyLoad, load, newTally, pause, type Site, type Tally } from './harness.ts';
@@ -100,15 +101,6 @@ class Fleet implements AsyncDisposable {
   }
 }
 
-/** The same in every run. */
-function seeded(): () => number {
-  let seed = 1;
-  return () => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-    return seed / 2 ** 32;
-  };
-}
-
 /** A fleet that is up, and its CA. */
 async function start(redis: RedisServer, files: ChainFiles, stateful: boolean): Promise<Fleet> {
   const ports: (readonly [number, number])[] = [];
@@ -160,7 +152,7 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
           fleet.kills >= ENOUGH.kills &&
           tally.over > 0 &&
           (stateful || tally.keys.size >= ENOUGH.keys));
-      const random = seeded();
+      const random = new Random(1);
       const clients = Array.from({ length: CLIENTS }, () =>
         load(
           {
@@ -223,7 +215,7 @@ describeWithPeers(['redis-server'], 'a fleet of four processes over Redis', (pee
         stateless: what === 'tickets',
         sites: fleet.sites,
         killedMs: fleet.killedMs,
-        random: seeded(),
+        random: new Random(1),
       } as const;
       const taken = (): string[] =>
         fleet.lines().flatMap((line) => (line.event === 'early' ? [line.text] : []));

@@ -12,6 +12,7 @@ import {
 } from '../../src/entry/index.ts';
 import { LmdbStore } from '../../src/entry/stores/lmdb.ts';
 import { connectValkey } from '../../src/entry/stores/valkey.ts';
+import { Random } from '../support/random.ts';
 
 export interface ProcessOptions {
   readonly kind: 'lmdb' | 'redis';
@@ -61,13 +62,7 @@ process.stdin.resume();
 
 async function admitAll(count: number): Promise<void> {
   // Each in an order of its own, so that any two meet at any hello.
-  const order = Array.from({ length: count }, (_, i) => i);
-  let seed = options.seed ?? 1;
-  for (let i = count - 1; i > 0; i--) {
-    seed = (Math.imul(seed, 0x41c64e6d) + 0x3039) >>> 0;
-    const j = (seed >>> 4) % (i + 1);
-    [order[i], order[j]] = [order[j] as number, order[i] as number];
-  }
+  const order = new Random(options.seed ?? 1).shuffle(Array.from({ length: count }, (_, i) => i));
   const admitted: number[] = [];
   const verdicts: Record<string, number> = {};
   for (let at = 0; at < count; at += 100) {

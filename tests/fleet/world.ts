@@ -8,43 +8,7 @@ import { nodeProvider } from '../../src/crypto/node/index.ts';
 import type { CryptoProvider } from '../../src/crypto/provider.ts';
 import type { Clock } from '../../src/util/clock.ts';
 import type { Timer, Timers } from '../../src/util/timers.ts';
-
-/** mulberry32: good enough to choose faults by. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 up to 1. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  chance(share: number): boolean {
-    return this.next() < share;
-  }
-
-  below(count: number): number {
-    return Math.floor(this.next() * count);
-  }
-
-  between(from: number, to: number): number {
-    return from + this.next() * (to - from);
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  readonly bytes: CryptoProvider['random'] = (length) =>
-    Uint8Array.from({ length }, () => Math.floor(this.next() * 256));
-}
+import { Random } from '../support/random.ts';
 
 const LONGEST_CHAIN = 14;
 /** One for all: what an error costs is the place that it remembers. */

@@ -22,7 +22,7 @@ import {
   type TestCertificate,
 } from '../pki/make.ts';
 import { crlExt, issueCrl, issueOcsp } from '../pki/make-status.ts';
-import { Random } from '../pki/random-paths.ts';
+import { Random } from '../support/random.ts';
 
 const CERTIFICATES = 100_000;
 const SEED = Number(process.env['FUZZ_SEED'] ?? 5280);

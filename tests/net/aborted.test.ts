@@ -1,53 +1,16 @@
 /** Connections cut at random points by either end: nothing stays, nothing throws. The seed is fixed. */
-import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { ClientSessionCache, connect, type TLSSocket } from '../../src/entry/index.ts';
 import { liveSessionCount } from '../../src/session/core.ts';
+import { Random } from '../support/random.ts';
+import { abort, WAYS } from './abort.ts';
 import { listen, trusting } from './pair.ts';
 
 const CONNECTIONS = 600;
 const AT_ONCE = 20;
 
-/** xorshift32: the same run every time, as far as the machine's timing allows. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-function cut(socket: TLSSocket, how: number): void {
-  const raw = socket.transport as Socket;
-  switch (how) {
-    case 0:
-      socket.destroy();
-      return;
-    case 1:
-      socket.destroy(new Error('cut'));
-      return;
-    case 2:
-      raw.destroy();
-      return;
-    case 3:
-      raw.resetAndDestroy();
-      return;
-    case 4:
-      raw.end();
-      return;
-    case 5:
-      socket.write(Buffer.alloc(100_000));
-      socket.destroySoon();
-      return;
-    default:
-      socket.end('bye');
-  }
-}
-
 test(`${CONNECTIONS} connections, full and resumed, cut at random`, async () => {
-  const random = randomFrom(20_261_123);
+  const random = new Random(20_261_123);
   const before = liveSessionCount();
   const served: TLSSocket[] = [];
   const site = await listen({ handshakeTimeout: 2000 }, (socket) => {
@@ -55,7 +18,7 @@ test(`${CONNECTIONS} connections, full and resumed, cut at random`, async () => 
     socket.on('error', () => {});
     socket.on('end', () => {});
     socket.pipe(socket);
-    if (random(4) === 0) setTimeout(() => cut(socket, random(7)), random(4));
+    if (random.below(4) === 0) setTimeout(() => abort(socket, random.below(WAYS)), random.below(4));
   });
   const sessionCache = new ClientSessionCache();
   const options = await trusting(site.port, { sessionCache, handshakeTimeout: 2000 });
@@ -64,21 +27,21 @@ test(`${CONNECTIONS} connections, full and resumed, cut at random`, async () => 
   const one = (): Promise<void> =>
     new Promise((over) => {
       const socket = connect(
-        random(5) === 0 ? { ...options, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } : options,
+        random.below(5) === 0 ? { ...options, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } : options,
       );
       socket.on('error', () => {});
       socket.resume();
       socket.once('secureConnect', () => {
         if (socket.isSessionReused()) resumed++;
-        if (random(2) === 0) socket.write('x'.repeat(random(50_000)));
+        if (random.below(2) === 0) socket.write('x'.repeat(random.below(50_000)));
       });
       socket.once('close', () => {
         done++;
         over();
       });
-      const how = random(7);
-      if (random(6) === 0) cut(socket, how);
-      else setTimeout(() => cut(socket, how), random(8));
+      const how = random.below(WAYS);
+      if (random.below(6) === 0) abort(socket, how);
+      else setTimeout(() => abort(socket, how), random.below(8));
       // Whatever was done to it, it ends.
       setTimeout(() => socket.destroy(), 3000).unref();
     });

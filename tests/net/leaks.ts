@@ -4,7 +4,7 @@
  * over TCP. Run by `npm run leaks`, and for a short while by leaks.test.ts.
  */
 import { once } from 'node:events';
-import { type AddressInfo, connect as netConnect, type Socket } from 'node:net';
+import { type AddressInfo, connect as netConnect } from 'node:net';
 import {
   ClientSessionCache,
   type ConnectOptions,
@@ -14,6 +14,8 @@ import {
 } from '../../src/entry/index.ts';
 import { liveSessionCount } from '../../src/session/core.ts';
 import { testChain } from '../support/certs.ts';
+import { Random } from '../support/random.ts';
+import { ABRUPT_WAYS, abort } from './abort.ts';
 import { makeWire } from './wire.ts';
 
 export interface Checkpoint {
@@ -41,17 +43,6 @@ export interface Outcome {
   readonly listeners: number;
 }
 
-/** xorshift32: the same run every time, as far as the machine's timing allows. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
 /** Open at once. */
 const AT_ONCE = 40;
 /** Some wait for what was cut off: they are given up after so many milliseconds. */
@@ -67,7 +58,7 @@ export async function run(
   say: (point: Checkpoint) => void = () => {},
 ): Promise<Outcome> {
   if (collect === undefined) throw new Error('run with node --expose-gc');
-  const random = randomFrom(seed);
+  const random = new Random(seed);
   const { keyPem: key, chainPem: cert, caPem: ca } = await testChain();
   const open = new Set<TLSSocket>();
   const watch = (socket: TLSSocket): void => {
@@ -78,7 +69,7 @@ export async function run(
   const server = createServer({ key, cert, handshakeTimeout: 30_000 }, (socket) => {
     socket.on('end', () => {});
     socket.pipe(socket);
-    if (random(5) === 0) cut(socket, random(6), random(3));
+    if (random.below(5) === 0) abortAfter(random.below(3), socket, random.below(ABRUPT_WAYS));
   });
   server.on('tlsClientError', (_, socket: TLSSocket) => socket.on('error', () => {}));
   server.on('secureConnection', watch);
@@ -101,24 +92,26 @@ export async function run(
 
   const one = (): Promise<void> =>
     new Promise((over) => {
-      const tcp = random(8) === 0;
-      const versions = random(4) === 0 ? ({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const) : {};
-      const chosen = random(3) === 0 ? { sessionCache: undefined } : {};
-      const controller = random(6) === 0 ? new AbortController() : null;
+      const tcp = random.below(8) === 0;
+      const versions =
+        random.below(4) === 0 ? ({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const) : {};
+      const chosen = random.below(3) === 0 ? { sessionCache: undefined } : {};
+      const controller = random.below(6) === 0 ? new AbortController() : null;
       const signal = controller === null ? {} : { signal: controller.signal };
       let socket: TLSSocket;
       if (tcp) {
         overTcp++;
-        const given = random(2) === 0 ? { socket: netConnect(port, '127.0.0.1') } : { host: '127.0.0.1' };
+        const given =
+          random.below(2) === 0 ? { socket: netConnect(port, '127.0.0.1') } : { host: '127.0.0.1' };
         socket = connect({ ...options, ...versions, ...chosen, ...signal, ...given } as ConnectOptions);
       } else {
         const [near, far] = makeWire();
         // About four in ten are cut somewhere: in the hello, the flights, the tickets or the data.
-        const where = random(10);
-        if (where < 2) near.cutAt = random(1200);
-        else if (where < 4) far.cutAt = random(3500);
+        const where = random.below(10);
+        if (where < 2) near.cutAt = random.below(1200);
+        else if (where < 4) far.cutAt = random.below(3500);
         const kinds = ['destroy', 'error', 'end'] as const;
-        near.cutKind = far.cutKind = kinds[random(3)] as 'end';
+        near.cutKind = far.cutKind = kinds[random.below(3)] as 'end';
         server.emit('connection', far);
         socket = connect({ ...options, ...versions, ...chosen, ...signal, socket: near } as ConnectOptions);
       }
@@ -129,16 +122,16 @@ export async function run(
         wasSecure = true;
         secure++;
         if (socket.isSessionReused()) resumed++;
-        if (random(2) === 0) socket.write(Buffer.alloc(random(40_000)));
-        if (random(10) === 0) cut(socket, random(6), random(3));
+        if (random.below(2) === 0) socket.write(Buffer.alloc(random.below(40_000)));
+        if (random.below(10) === 0) abortAfter(random.below(3), socket, random.below(ABRUPT_WAYS));
         // A ticket comes behind the handshake.
-        else if (random(3) > 0 && versions.maxVersion === undefined)
+        else if (random.below(3) > 0 && versions.maxVersion === undefined)
           socket.once('session', () => socket.end('bye'));
         else socket.end('bye');
       });
-      if (controller !== null) soon(random(12), () => controller.abort());
-      else if (random(10) === 0) soon(random(12), () => cut(socket, random(6), 0));
-      if (random(20) === 0) socket.setTimeout(60_000);
+      if (controller !== null) soon(random.below(12), () => controller.abort());
+      else if (random.below(10) === 0) abortAfter(random.below(12), socket, random.below(ABRUPT_WAYS));
+      if (random.below(20) === 0) socket.setTimeout(60_000);
       // Whatever was done to it, it ends.
       const last = setTimeout(() => socket.destroy(), LAST_MS);
       socket.once('close', () => {
@@ -203,30 +196,9 @@ function soon(turns: number, what: () => void): void {
   else setImmediate(() => soon(turns - 1, what));
 }
 
-function cut(socket: TLSSocket, how: number, turns: number): void {
+function abortAfter(turns: number, socket: TLSSocket, way: number): void {
   soon(turns, () => {
-    if (socket.destroyed) return;
-    const raw = socket.transport as Socket;
-    switch (how) {
-      case 0:
-        socket.destroy();
-        return;
-      case 1:
-        socket.destroy(new Error('cut'));
-        return;
-      case 2:
-        raw.destroy();
-        return;
-      case 3:
-        socket.resetAndDestroy();
-        return;
-      case 4:
-        socket.write(Buffer.alloc(100_000));
-        socket.destroySoon();
-        return;
-      default:
-        raw.end();
-    }
+    if (!socket.destroyed) abort(socket, way);
   });
 }
 

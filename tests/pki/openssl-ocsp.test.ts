@@ -7,10 +7,10 @@ import { TrustAnchors } from '../../src/pki/anchors.ts';
 import type { PathReason } from '../../src/pki/reason.ts';
 import { validateCertificatePath } from '../../src/pki/validate.ts';
 import { describeWithPeers, runPeer } from '../support/peer.ts';
+import { Random } from '../support/random.ts';
 import { pem } from './der.ts';
 import { DAY, EKU, ext, issue, issueCa, OIDS, type TestCertificate } from './make.ts';
 import { issueOcsp, type OcspSpec } from './make-status.ts';
-import { Random } from './random-paths.ts';
 
 /** `openssl ocsp` judges by the machine's clock. */
 const now = Math.floor(Date.now() / 1000) * 1000;

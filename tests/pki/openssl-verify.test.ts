@@ -8,9 +8,10 @@ import { TrustAnchors } from '../../src/pki/anchors.ts';
 import { type PathReason, pathReasons } from '../../src/pki/reason.ts';
 import { validateCertificatePath } from '../../src/pki/validate.ts';
 import { describeWithPeers } from '../support/peer.ts';
+import { Random } from '../support/random.ts';
 import { pem } from './der.ts';
 import { NOW } from './make.ts';
-import { mutations, openEnds, Random, type RandomPath, randomPath } from './random-paths.ts';
+import { mutations, openEnds, type RandomPath, randomPath } from './random-paths.ts';
 
 const PATHS = 2000;
 const SEED = 20260115;

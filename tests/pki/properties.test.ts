@@ -7,7 +7,8 @@ import { pathReasons } from '../../src/pki/reason.ts';
 import type { PathOptions, PathResult } from '../../src/pki/result.ts';
 import { validateCertificatePath } from '../../src/pki/validate.ts';
 import { failureReasons } from '../../src/util/errors.ts';
-import { mutations, Random, type RandomPath, randomPath } from './random-paths.ts';
+import { Random } from '../support/random.ts';
+import { mutations, type RandomPath, randomPath } from './random-paths.ts';
 
 const random = new Random(4158);
 const paths = Array.from({ length: 400 }, (_, i) =>

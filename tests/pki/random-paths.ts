@@ -6,6 +6,7 @@ import { RevocationLists } from '../../src/pki/crl.ts';
 import type { PathReason } from '../../src/pki/reason.ts';
 import type { Profile } from '../../src/pki/relaxations.ts';
 import type { PathOptions } from '../../src/pki/result.ts';
+import type { Random } from '../support/random.ts';
 import { ascii, bool, int, nil, seq, utf8String } from './der.ts';
 import {
   ANY_POLICY,
@@ -27,44 +28,6 @@ import {
   type TestKey,
 } from './make.ts';
 import { type CrlSpec, issueCrl } from './make-status.ts';
-
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** A fraction in [0, 1) (mulberry32). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  shuffle<T>(list: readonly T[]): T[] {
-    const copy = [...list];
-    for (let i = copy.length - 1; i > 0; i--) {
-      const j = this.below(i + 1);
-      [copy[i], copy[j]] = [copy[j] as T, copy[i] as T];
-    }
-    return copy;
-  }
-}
 
 type Draft = { -readonly [Key in keyof CertificateSpec]: CertificateSpec[Key] };
 

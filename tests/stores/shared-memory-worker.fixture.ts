@@ -1,6 +1,7 @@
 /** A thread that works on shared memory together with others, and says what it got. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SharedMemoryStore } from '../../src/entry/stores/shared-memory.ts';
+import { Random } from '../support/random.ts';
 
 const { buffer, job, me, rounds, keys } = workerData as {
   buffer: SharedArrayBuffer;
@@ -30,11 +31,7 @@ function retried<T>(call: () => T): T {
   }
 }
 
-let seed = me + 1;
-const random = (below: number): number => {
-  seed = (Math.imul(seed, 0x41c64e6d) + 0x3039) >>> 0;
-  return (seed >>> 8) % below;
-};
+const random = new Random(me + 1);
 
 // All begin at once.
 Atomics.add(gate, 0, 1);
@@ -44,15 +41,15 @@ while (Atomics.load(gate, 1) === 0) Atomics.wait(gate, 1, 0, 10);
 const got: string[] = [];
 let wrong = 0;
 for (let round = 0; round < rounds; round++) {
-  const key = `k${job === 'mix' || job === 'churn' ? random(keys) : (round * 7 + me) % keys}`;
+  const key = `k${job === 'mix' || job === 'churn' ? random.below(keys) : (round * 7 + me) % keys}`;
   if (job === 'take') {
     if (retried(() => store.take(key)) !== null) got.push(key);
   } else if (job === 'add') {
     if (retried(() => store.add(key, valueFor(key, 50), until))) got.push(key);
   } else {
-    const which = random(4);
+    const which = random.below(4);
     const value = which === 0 ? null : retried(() => (which === 1 ? store.take(key) : store.get(key)));
-    if (which === 0) retried(() => store.put(key, valueFor(key, random(3000)), until));
+    if (which === 0) retried(() => store.put(key, valueFor(key, random.below(3000)), until));
     if (value !== null && !valueFor(key, value.length).every((byte, i) => byte === value[i])) wrong++;
   }
 }
