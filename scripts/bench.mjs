@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundle } from './lib/bundle.mjs';
 import { prepare, root } from './lib/prepare.mjs';
 
 const args = process.argv.slice(2);
@@ -20,19 +21,8 @@ if (at >= 0) {
 }
 
 prepare();
-const { build } = await import('esbuild');
-const bundle = join(root, '.cache/bench/run.mjs');
-await build({
-  entryPoints: [join(root, 'bench/run.ts')],
-  outfile: bundle,
-  bundle: true,
-  platform: 'node',
-  target: 'node20.19',
-  format: 'esm',
-  packages: 'external',
-  logLevel: 'warning',
-});
-const { status } = spawnSync(node, ['--expose-gc', bundle, ...args], {
+const program = await bundle('bench/run.ts', '.cache/bench/run.mjs');
+const { status } = spawnSync(node, ['--expose-gc', program, ...args], {
   stdio: 'inherit',
   env: { ...process.env, TLSESSION_ROOT: root },
 });

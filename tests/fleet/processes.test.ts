@@ -25,10 +25,7 @@ const V13: ConnectOptions = { minVersion: 'TLSv1.3' };
 // Ten processes have to start, on whatever machine.
 vi.setConfig({ testTimeout: 240_000 });
 
-let file: string;
-beforeAll(async () => {
-  file = await bundle('tests/fleet/server-process.fixture.ts');
-});
+const file = await bundle('tests/fleet/server-process.fixture.ts');
 
 /** As through a balancer: one port for the client, whichever server is behind it. */
 async function through(server: ServerProcess, options: ConnectOptions): Promise<ConnectOptions> {

@@ -2,10 +2,8 @@
  * A real fleet: four processes with two ports each, of this library and of stock node:tls, over one Redis, while
  * its keys rotate and a process is killed every second. Each run goes on until it has seen enough of both.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { bundle } from '../support/bundle.ts';
 import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
 import { describeWithPeers, freePort, type RunningPeer, spawnPeer } from '../support/peer.ts';
 import { Random } from '../support/random.ts';
@@ -23,25 +21,7 @@ const ROTATE_SEC = 4;
 const KILL_EVERY_MS = 1_000;
 const CLIENTS = 6;
 
-const root = join(import.meta.dirname, '../..');
-const cache = join(root, '.cache');
-let folder = '';
-let program = '';
-
-beforeAll(async () => {
-  // Inside the project, where the client of Redis is found.
-  folder = mkdtempSync(join(cache, 'fleet-'));
-  program = join(folder, 'fleet.mjs');
-  await build({
-    entryPoints: [join(import.meta.dirname, 'fixtures/fleet.fixture.ts')],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-  });
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const program = await bundle('tests/fleet/fixtures/fleet.fixture.ts');
 
 /** The processes as the harness sees them: which is up, and when each was killed. */
 class Fleet implements AsyncDisposable {

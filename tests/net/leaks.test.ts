@@ -1,9 +1,10 @@
 /** `npm run leaks` for a short while: what it counts, and that it would see a leak. */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import { expect, test } from 'vitest';
+import { bundle } from '../support/bundle.ts';
 import { type Checkpoint, slope } from './leaks.ts';
+
+const program = await bundle('tests/net/leaks-main.ts');
 
 test('the slope is that of the last two thirds', () => {
   const points = Array.from({ length: 9 }, (_, i) => ({
@@ -14,19 +15,8 @@ test('the slope is that of the last two thirds', () => {
 });
 
 test('a thousand connections leave no socket, timer, listener or session', { timeout: 240_000 }, async () => {
-  const outfile = join(import.meta.dirname, '../../.cache/leaks', `short-${process.pid}.mjs`);
-  await build({
-    entryPoints: [join(import.meta.dirname, 'leaks-main.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20.19',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'error',
-  });
   // So few say nothing of the slope: caches warm up and code is compiled. Megabytes would still be seen.
-  const args = ['--expose-gc', outfile, '1000', '4', '6000'];
+  const args = ['--expose-gc', program, '1000', '4', '6000'];
   const { stdout, stderr, status } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     timeout: 200_000,

@@ -1,10 +1,7 @@
 /** Workers of node:cluster whose stock servers have one ring of ticket keys, while it rotates and workers die. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterKeyring } from '../../src/node-tls/cluster-keyring.ts';
+import { bundle } from '../support/bundle.ts';
 import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
 import { type RunningPeer, spawnPeer } from '../support/peer.ts';
 import { visit } from './servers.ts';
@@ -15,23 +12,14 @@ interface Line {
   readonly current: string;
 }
 
+const program = await bundle('tests/node-tls/fixtures/cluster.fixture.ts');
+
 describe('the workers of a cluster', () => {
-  let folder = '';
   let files: ChainFiles;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tlsession-cluster-'));
     files = writeChain(await testChain());
-    await build({
-      entryPoints: [join(import.meta.dirname, 'fixtures/cluster.fixture.ts')],
-      outfile: join(folder, 'cluster.mjs'),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      external: ['@noble/*'],
-    });
   });
   afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
     files[Symbol.dispose]();
   });
 
@@ -53,7 +41,7 @@ describe('the workers of a cluster', () => {
   }
 
   it('resume at each other through rotations, and a worker that comes in the place of a dead one does too', async () => {
-    await using peer = spawnPeer(process.execPath, [join(folder, 'cluster.mjs'), files.chain, files.key]);
+    await using peer = spawnPeer(process.execPath, [program, files.chain, files.key]);
     const [one, two] = await until(() => {
       const lines = latest(peer);
       return lines.length === 2 && lines;
@@ -78,12 +66,7 @@ describe('the workers of a cluster', () => {
   });
 
   it('have the same getTicketKeys, before and after a rotation', async () => {
-    await using peer = spawnPeer(process.execPath, [
-      join(folder, 'cluster.mjs'),
-      files.chain,
-      files.key,
-      '--one-key',
-    ]);
+    await using peer = spawnPeer(process.execPath, [program, files.chain, files.key, '--one-key']);
     const same = (): Line | null => {
       const [a, b] = latest(peer);
       return a !== undefined && a.current === b?.current ? a : null;
@@ -97,12 +80,7 @@ describe('the workers of a cluster', () => {
   });
 
   it('say so when the primary has no ring', async () => {
-    await using peer = spawnPeer(process.execPath, [
-      join(folder, 'cluster.mjs'),
-      files.chain,
-      files.key,
-      '--alone',
-    ]);
+    await using peer = spawnPeer(process.execPath, [program, files.chain, files.key, '--alone']);
     await peer.waitFor(/ERR_CLUSTER_KEYRING_SILENT/, 20_000);
   });
 });

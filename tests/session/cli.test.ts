@@ -1,30 +1,19 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSession } from '../../src/session/der.ts';
 import { encodePem } from '../../src/session/pem.ts';
+import { bundle } from '../support/bundle.ts';
 import { describeWithPeers, type PeerResult, runPeer, spawnPeer } from '../support/peer.ts';
 import { CERTIFICATE, makeSession } from './arbitrary.ts';
 
 let folder = '';
-let program = '';
+const program = await bundle('src/cli/main.ts');
 let session: Uint8Array = new Uint8Array(0);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tlsession-cli-'));
-  program = join(folder, 'tlsession.mjs');
-  await build({
-    entryPoints: [join(import.meta.dirname, '../../src/cli/main.ts')],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
-    },
-  });
   const made = makeSession({
     version: 0x0304,
     cipher: 0x1302,

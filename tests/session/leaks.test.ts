@@ -1,28 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Leak } from '../../src/session/tracing.ts';
+import { bundle } from '../support/bundle.ts';
 import { runPeer } from '../support/peer.ts';
 
-describe('the leak report', () => {
-  let folder = '';
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tlsession-leaks-'));
-    await build({
-      entryPoints: [join(import.meta.dirname, 'fixtures/leaks.fixture.ts')],
-      outfile: join(folder, 'leaks.mjs'),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      sourcemap: 'inline',
-    });
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const program = await bundle('tests/session/fixtures/leaks.fixture.ts');
 
+describe('the leak report', () => {
   async function run(argument: string, env: NodeJS.ProcessEnv): Promise<Leak[]> {
-    const args = ['--expose-gc', '--enable-source-maps', join(folder, 'leaks.mjs'), argument];
+    const args = ['--expose-gc', '--enable-source-maps', program, argument];
     const { code, stdout, stderr } = await runPeer(process.execPath, args, { env });
     expect(stderr).toBe('');
     expect(code).toBe(0);
@@ -66,7 +51,7 @@ describe('the leak report', () => {
   );
 
   it('keeps ten thousand until somebody asks', async () => {
-    const { stdout } = await runPeer(process.execPath, ['--expose-gc', join(folder, 'leaks.mjs'), 'many']);
+    const { stdout } = await runPeer(process.execPath, ['--expose-gc', program, 'many']);
     expect(Number(stdout)).toBe(10_000);
   });
 

@@ -7,6 +7,7 @@ import { LmdbStore } from '../../src/entry/stores/lmdb.ts';
 import { age, ServerProcess } from '../fleet/processes.ts';
 import { bundle } from '../support/bundle.ts';
 
+const file = await bundle('tests/fleet/server-process.fixture.ts');
 const secret = 'a secret of the fleet, 32 bytes or more';
 const folder = mkdtempSync(join(tmpdir(), 'tlsession-lmdb-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +60,6 @@ test('processes that are killed while they write hold up nobody, and break nothi
   const place = join(folder, 'killed');
   const store = await LmdbStore.open({ path: place });
   await age(store);
-  const file = await bundle('tests/fleet/server-process.fixture.ts');
   const processes = await Promise.all(
     Array.from({ length: 4 }, (_, i) =>
       ServerProcess.start(file, { kind: 'lmdb', place, secret, hellos: 10_000, seed: i + 1 }),

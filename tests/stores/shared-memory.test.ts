@@ -1,16 +1,13 @@
 /** Shared memory among real worker threads, one of which is killed in the middle of what it does. */
 import { Worker } from 'node:worker_threads';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
 import { SharedMemoryStore } from '../../src/entry/stores/shared-memory.ts';
 import { StoreReplayGuard } from '../../src/fleet/replay-guard.ts';
 import { bundle } from '../support/bundle.ts';
 
 const WORKERS = 4;
-let file: string;
-beforeAll(async () => {
-  file = await bundle('tests/stores/shared-memory-worker.fixture.ts');
-});
+const file = await bundle('tests/stores/shared-memory-worker.fixture.ts');
 
 interface Report {
   readonly got: readonly string[];
