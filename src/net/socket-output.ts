@@ -3,11 +3,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.ts';
 import { EarlyOutput } from './early-output.ts';
-import { FLUSH_BYTES, giveBuffer, takeBuffer } from './output-pool.ts';
+import { FLUSH_BYTES, giveBuffer, hasRoom, takeBuffer } from './output-pool.ts';
 import { closedError } from './transport.ts';
 
-/** Output of so many bytes is put in memory that is used again. */
-const LEND_AT = 8192;
+/** Whoever puts another in its place may hold on to what is written. */
+const { write: SOCKET_WRITE } = Socket.prototype;
 
 export type Callback = (error?: Error | null) => void;
 
@@ -41,7 +41,7 @@ function flushNow(output: SocketOutput): void {
 export class SocketOutput {
   readonly #owner: OutputOwner;
   readonly #transport: Duplex;
-  /** The transport has done with what it was given as soon as it says so: memory for it is used again. */
+  /** A net.Socket has done with what it was given as soon as it says so: memory for it is used again. */
   readonly #recycles: boolean;
   /** Where the output of the moment is put. */
   #lent: Uint8Array | null = null;
@@ -126,11 +126,23 @@ export class SocketOutput {
     if (!transport.writable) return;
     const goesOn =
       lent !== null && output.buffer === lent.buffer
-        ? transport.write(output, (error) => {
-            if (error === null || error === undefined) giveBuffer(lent);
-          })
+        ? this.#writeLent(output, lent)
         : transport.write(output);
     if (!goesOn) this.#blocked = true;
+  }
+
+  /** Most writes are with the kernel when the call returns: their memory is free at once, and still in its caches. */
+  #writeLent(output: Uint8Array, lent: Uint8Array): boolean {
+    const transport = this.#transport;
+    let given = false;
+    const goesOn = transport.write(output, (error) => {
+      if (!given && (error === null || error === undefined)) giveBuffer(lent);
+    });
+    if (transport.writableLength === 0) {
+      given = true;
+      giveBuffer(lent);
+    }
+    return goesOn;
   }
 
   /** As much as the transport takes; the rest when it has drained. */
@@ -175,13 +187,20 @@ export class SocketOutput {
 
   #encrypt(data: Uint8Array): void {
     const { engine } = this.#owner;
-    if (this.#lent === null && this.#recycles && this.#unsent + data.length >= LEND_AT) {
-      this.#lent = takeBuffer();
-      engine.lendOutput(this.#lent);
-    }
+    if (this.#recycles && this.#transport.write === SOCKET_WRITE) this.#lend(this.#unsent + data.length);
     engine.write(data);
     this.#unsent += data.length;
     this.#bytes += data.length;
+  }
+
+  /** Memory for `bytes` application bytes, of which some may be in what was lent before. */
+  #lend(bytes: number): void {
+    const before = this.#lent;
+    if (before !== null && hasRoom(before, bytes)) return;
+    this.#lent = takeBuffer(bytes);
+    this.#owner.engine.lendOutput(this.#lent);
+    // What was in it is copied, and some of that is not sealed yet.
+    if (before !== null) giveBuffer(before.fill(0));
   }
 
   // Early data -----------------------------------------------------------------------------------------
