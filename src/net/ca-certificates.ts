@@ -7,6 +7,7 @@ import { copyBytes } from '../util/bytes.ts';
 import { UsageError } from '../util/errors.ts';
 import { defaultsChanged } from './defaults.ts';
 import { invalidArgType, invalidArgValue, requireString } from './node-errors.ts';
+import { readOpensslStore, usesOpensslStore } from './openssl-store.ts';
 
 /** Where a list comes from. `extra` is NODE_EXTRA_CA_CERTS. */
 export type CaCertificateType = 'default' | 'system' | 'bundled' | 'extra';
@@ -34,11 +35,7 @@ export function getCACertificates(type: CaCertificateType = 'default'): readonly
   switch (type) {
     case 'default':
       if (replaced !== null) return Object.freeze(replaced.flatMap(asPem));
-      return Object.freeze(
-        nodeLists === undefined
-          ? [...rootCertificates, ...extraCertificates()]
-          : withExtra(nodeLists('default')),
-      );
+      return Object.freeze(withExtra(defaultList()));
     case 'bundled':
       return rootCertificates;
     case 'extra':
@@ -89,6 +86,12 @@ function defaultSources(): readonly AnchorSource[] {
   return replaced ?? getCACertificates('default');
 }
 
+function defaultList(): readonly string[] {
+  // Node does without a list of it, and gives an empty one.
+  if (usesOpensslStore()) return readOpensslStore().map(toPem);
+  return nodeLists === undefined ? rootCertificates : nodeLists('default');
+}
+
 function extraCertificates(): readonly string[] {
   extra ??= Object.freeze(readExtra());
   return extra;
@@ -113,8 +116,10 @@ function withExtra(list: readonly string[]): string[] {
 }
 
 function asPem(source: string | Uint8Array): string[] {
-  return certificateBytes(source).map((der) => {
-    const lines = toBase64(der).match(/.{1,64}/g) ?? [];
-    return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-  });
+  return certificateBytes(source).map(toPem);
+}
+
+function toPem(der: Uint8Array): string {
+  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }

@@ -1,13 +1,17 @@
 /** What is refused of a server's certificate, over a whole connection: the code here, the alert there. */
 import 'reflect-metadata';
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { BasicConstraintsExtension, Extension, KeyUsageFlags, KeyUsagesExtension } from '@peculiar/x509';
 import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/entry/index.ts';
 import { Alert, type AlertName } from '../../src/util/registries.ts';
+import { bundle } from '../support/bundle.ts';
 import {
   type CertificateOptions,
   type Credential,
@@ -183,6 +187,79 @@ test('without ca, Node’s own list decides, and NODE_EXTRA_CA_CERTS adds to it'
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   }
+});
+
+describe('--use-openssl-ca: by OpenSSL’s own store', () => {
+  const subjects = (list: readonly string[]): string[] =>
+    list.map((pem) => new X509Certificate(pem).subject.replace('CN=', ''));
+
+  test('SSL_CERT_FILE and the hashed names in SSL_CERT_DIR; the rest is passed over', async () => {
+    const [inFile, inFirst, inSecond, unhashed] = await Promise.all(
+      ['File', 'First', 'Second', 'Unhashed'].map((name) =>
+        makeCertificate({ subject: `CN=${name}`, pathLength: Infinity }),
+      ),
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'tlsession-store-'));
+    const execArgv = process.execArgv;
+    try {
+      const [first, second] = ['first', 'second'].map((name) => {
+        mkdirSync(join(folder, name));
+        return join(folder, name);
+      }) as [string, string];
+      const file = join(folder, 'file.pem');
+      writeFileSync(file, (inFile as Credential).certPem);
+      writeFileSync(join(first, '0123abcd.0'), (inFirst as Credential).certPem);
+      writeFileSync(join(first, '0123abcd.1'), 'no certificate');
+      writeFileSync(join(first, '0123abcd.r0'), (unhashed as Credential).certPem);
+      writeFileSync(join(first, 'all.pem'), (unhashed as Credential).certPem);
+      writeFileSync(join(second, 'ffffffff.12'), (inSecond as Credential).certPem);
+      vi.stubEnv('SSL_CERT_FILE', file);
+      vi.stubEnv('SSL_CERT_DIR', [first, second, join(folder, 'missing')].join(delimiter));
+      vi.stubEnv('NODE_EXTRA_CA_CERTS', '');
+      vi.resetModules();
+      const { getCACertificates } = await import('../../src/entry/index.ts');
+
+      expect(getCACertificates().length).toBeGreaterThan(100);
+      vi.stubEnv('NODE_OPTIONS', '--no-warnings --use-openssl-ca');
+      expect(subjects(getCACertificates())).toEqual(['File', 'First', 'Second']);
+      // The command line stands behind it.
+      process.execArgv = ['--no-use-openssl-ca'];
+      expect(getCACertificates().length).toBeGreaterThan(100);
+      vi.stubEnv('NODE_OPTIONS', '');
+      process.execArgv = ['--use_openssl_ca'];
+      expect(subjects(getCACertificates())).toEqual(['File', 'First', 'Second']);
+    } finally {
+      process.execArgv = execArgv;
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('a whole process, beside node:tls: both take the server, and neither without the variable', async () => {
+    const chain = await makeChain();
+    const folder = mkdtempSync(join(tmpdir(), 'tlsession-store-'));
+    try {
+      const file = join(folder, 'file.pem');
+      writeFileSync(file, chain.caPem);
+      await using site = await listen({ key: chain.keyPem, cert: chain.chainPem });
+      const program = await bundle('tests/support/visit-main.ts');
+      const visitBy = async (stack: string, env: Record<string, string>): Promise<string> => {
+        const args = ['--use-openssl-ca', program, stack, String(site.port)];
+        const { stdout } = await promisify(execFile)(process.execPath, args, {
+          env: { ...process.env, SSL_CERT_DIR: folder, ...env },
+        });
+        return stdout.trim();
+      };
+      for (const stack of ['tlsession', 'node:tls']) {
+        expect(await visitBy(stack, { SSL_CERT_FILE: file })).toBe('authorized');
+        expect(await visitBy(stack, { SSL_CERT_FILE: join(folder, 'missing') })).toBe(
+          'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+        );
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
 
 test('a client with several certificates shows one that the server can use', async () => {

@@ -21,7 +21,7 @@ interface Row {
 
 const rows: readonly Row[] = page.split(/^## /m).flatMap((part) => {
   const section = part.slice(0, part.indexOf('\n'));
-  return [...part.matchAll(/^\| `(\w+)` \| ([^|]+) \| ([^|]*) \| `([^`]+)`: ([^|]+) \|$/gm)].map(
+  return [...part.matchAll(/^\| `([\w-]+)` \| ([^|]+) \| ([^|]*) \| `([^`]+)`: ([^|]+) \|$/gm)].map(
     ([, name = '', verdict = '', text = '', file = '', title = '']) => ({
       section,
       name,

@@ -312,6 +312,17 @@ describe('the module', () => {
     world.note('none', check('a.example', undefined, ''));
   });
 
+  same('checkServerIdentity: a list of names that is not to be read', (world) => {
+    for (const subjectaltname of ['DNS:"a.example', 'DNS:"\\u00zz"', 'DNS:"a"b']) {
+      try {
+        const error = world.tls.checkServerIdentity('a', { subject: { CN: 'a' }, subjectaltname } as never);
+        world.note(subjectaltname, error);
+      } catch (error) {
+        world.note(subjectaltname, [error]);
+      }
+    }
+  });
+
   same('convertALPNProtocols', (world) => {
     for (const list of [['h2', 'http/1.1'], Buffer.from('\x02h2'), []]) {
       const out: { ALPNProtocols?: Uint8Array } = {};
