@@ -6,14 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testChain, writeChain } from './support/certs.ts';
-import { describeWithPeers, freePort, type RunningPeer, runPeer, spawnPeer } from './support/peer.ts';
+import { describeWithPeers, freePort, type RunningPeer, refuse, runPeer, spawnPeer } from './support/peer.ts';
 import { startRedis } from './support/redis.ts';
 
 const root = join(import.meta.dirname, '..');
 const example = (path: string): string => join(root, 'examples', path);
 const built = existsSync(join(root, 'dist/entry/node-tls.js'));
 
-describe.skipIf(!built)('examples (of the package as it was built last)', () => {
+const title = 'examples (of the package as it was built last)';
+if (!built) refuse(title, 'the package is not built');
+else describe(title, examples);
+
+function examples(): void {
   describeWithPeers(['redis-server'], 'https-fleet', (peers) => {
     it('resumes on every node, and goes on without Redis', async () => {
       await using redis = await startRedis(peers['redis-server']);
@@ -86,4 +90,4 @@ describe.skipIf(!built)('examples (of the package as it was built last)', () => 
     server.close();
     rmSync(folder, { recursive: true, force: true });
   });
-});
+}

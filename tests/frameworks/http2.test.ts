@@ -134,56 +134,53 @@ test('http2 in both roles, also against stock http2', async () => {
   );
 });
 
-test.runIf(typeof http2.performServerHandshake === 'function')(
-  'http2.performServerHandshake on a socket handed over, with a body larger than every window',
-  async () => {
-    const body = Buffer.alloc(5_000_000, 'w');
-    const sessions: http2.Http2Session[] = [];
-    const { port } = await listen(
-      (socket) => {
-        const session = http2.performServerHandshake(socket);
-        sessions.push(session);
-        session.on('error', () => {});
-        session.on('stream', (stream, headers) => {
-          stream.on('error', () => {});
-          if (headers[':method'] === 'POST') {
-            let length = 0;
-            stream.on('data', (chunk: Buffer) => {
-              length += chunk.length;
-            });
-            stream.on('end', () => {
-              stream.respond({ ':status': 200 });
-              stream.end(String(length));
-            });
-            return;
-          }
-          stream.respond({ ':status': 200 });
-          stream.end(body);
-        });
-      },
-      ['h2'],
-    );
-    const { caPem: ca } = await testChain();
-    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca, ALPNProtocols: ['h2'] });
-    const session = http2.connect('https://localhost', { createConnection: () => socket });
-    const down = await text(session.request({ ':path': '/' }).setEncoding('latin1'));
-    expect(down).toHaveLength(body.length);
-    const up = session.request({ ':method': 'POST', ':path': '/' }).setEncoding('utf8');
-    up.end(body);
-    expect(await text(up)).toBe(String(body.length));
-    // Cut in the middle of an answer: an error of the stream, and nothing else.
-    const cut = session.request({ ':path': '/' });
-    cut.on('error', () => {});
-    session.on('error', () => {});
-    cut.once('data', () => socket.destroy());
-    let got = 0;
-    cut.on('data', (chunk: Buffer) => {
-      got += chunk.length;
-    });
-    await new Promise((done) => cut.once('close', done));
-    expect(got).toBeLessThan(body.length);
-    await expect
-      .poll(() => [session.destroyed, ...sessions.map((each) => each.destroyed)])
-      .toEqual([true, true]);
-  },
-);
+test('http2.performServerHandshake on a socket handed over, with a body larger than every window', async () => {
+  const body = Buffer.alloc(5_000_000, 'w');
+  const sessions: http2.Http2Session[] = [];
+  const { port } = await listen(
+    (socket) => {
+      const session = http2.performServerHandshake(socket);
+      sessions.push(session);
+      session.on('error', () => {});
+      session.on('stream', (stream, headers) => {
+        stream.on('error', () => {});
+        if (headers[':method'] === 'POST') {
+          let length = 0;
+          stream.on('data', (chunk: Buffer) => {
+            length += chunk.length;
+          });
+          stream.on('end', () => {
+            stream.respond({ ':status': 200 });
+            stream.end(String(length));
+          });
+          return;
+        }
+        stream.respond({ ':status': 200 });
+        stream.end(body);
+      });
+    },
+    ['h2'],
+  );
+  const { caPem: ca } = await testChain();
+  const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca, ALPNProtocols: ['h2'] });
+  const session = http2.connect('https://localhost', { createConnection: () => socket });
+  const down = await text(session.request({ ':path': '/' }).setEncoding('latin1'));
+  expect(down).toHaveLength(body.length);
+  const up = session.request({ ':method': 'POST', ':path': '/' }).setEncoding('utf8');
+  up.end(body);
+  expect(await text(up)).toBe(String(body.length));
+  // Cut in the middle of an answer: an error of the stream, and nothing else.
+  const cut = session.request({ ':path': '/' });
+  cut.on('error', () => {});
+  session.on('error', () => {});
+  cut.once('data', () => socket.destroy());
+  let got = 0;
+  cut.on('data', (chunk: Buffer) => {
+    got += chunk.length;
+  });
+  await new Promise((done) => cut.once('close', done));
+  expect(got).toBeLessThan(body.length);
+  await expect
+    .poll(() => [session.destroyed, ...sessions.map((each) => each.destroyed)])
+    .toEqual([true, true]);
+});
