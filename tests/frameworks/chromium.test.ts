@@ -13,7 +13,7 @@ import https from '../../src/entry/https.ts';
 import { createServer, type TLSSocket } from '../../src/entry/index.ts';
 import { NamedGroup } from '../../src/util/registries.ts';
 import { describeWithPeers, runPeer } from '../support/peer.ts';
-import { identity, later, onLoopback } from './site.ts';
+import { identity, later, onLoopback, tlsSocketOf } from './site.ts';
 
 const FLAGS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
@@ -73,7 +73,7 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
     const { key, cert } = await identity();
     const seen: TLSSocket[] = [];
     const answer: http.RequestListener = (request, response) => {
-      const socket = request.socket as unknown as TLSSocket;
+      const socket = tlsSocketOf(request);
       response.setHeader('connection', 'close');
       if (request.url !== '/')
         response.end(`${socket.getProtocol()} ${socket.isSessionReused() ? 'resumed' : 'full'}`);
@@ -93,7 +93,7 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
   test('https in TLS 1.2 as well', { timeout: 90_000 }, async () => {
     const { key, cert } = await identity();
     const server = https.createServer({ key, cert, maxVersion: 'TLSv1.2' }, (request, response) => {
-      const socket = request.socket as unknown as TLSSocket;
+      const socket = tlsSocketOf(request);
       response.setHeader('connection', 'close');
       if (request.url === '/') response.setHeader('content-type', 'text/html');
       response.end(
@@ -142,7 +142,7 @@ describeWithPeers(['chromium', 'certutil'], 'Chromium', ({ chromium, certutil })
     const server = https.createServer(
       { key, cert, certificateCompression: ['brotli'] },
       (request, response) => {
-        groups.add((request.socket as unknown as TLSSocket).info.group);
+        groups.add(tlsSocketOf(request).info.group);
         response.setHeader('connection', 'close');
         if (request.url === '/') response.setHeader('content-type', 'text/html');
         response.end(request.url === '/' ? PAGE : 'ok');

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import https from '../../src/entry/https.ts';
 import { ClientSessionCache } from '../../src/entry/index.ts';
 import * as undici from '../../src/entry/undici.ts';
+import { endContext } from '../support/sessions.ts';
 import { identity, later } from './site.ts';
 
 const doc = readFileSync(new URL('../../docs/migrate.md', import.meta.url), 'utf8');
@@ -47,10 +48,9 @@ async function portOf(server: Server): Promise<number> {
   if (!server.listening) await new Promise((done) => server.once('listening', done));
   later(() => {
     server.closeAllConnections();
-    const { context } = server as unknown as { context?: { destroy(): void } };
     return new Promise<void>((done) =>
       server.close(() => {
-        context?.destroy();
+        endContext(server);
         done();
       }),
     );

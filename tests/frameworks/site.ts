@@ -1,8 +1,11 @@
 /** What the tests of frameworks share: a certificate, a place for what is to be closed, and how text is read. */
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { afterEach } from 'vitest';
+import type { TLSSocket } from '../../src/entry/index.ts';
 import { testChain } from '../support/certs.ts';
+import { endContext } from '../support/sessions.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -21,10 +24,7 @@ export async function identity(): Promise<{ key: string; cert: string; ca: strin
 }
 
 /** Listens on loopback until the test is over. What a context caches goes with it. */
-export async function onLoopback(
-  server: NetServer & { context?: { destroy(): void } },
-  port = 0,
-): Promise<number> {
+export async function onLoopback(server: NetServer, port = 0): Promise<number> {
   const open = new Set<{ destroy(): void }>();
   server.on('connection', (socket) => {
     open.add(socket);
@@ -35,9 +35,15 @@ export async function onLoopback(
   later(async () => {
     for (const socket of open) socket.destroy();
     if (server.listening) await new Promise<void>((done) => server.close(() => done()));
-    server.context?.destroy();
+    endContext(server);
   });
   return (server.address() as AddressInfo).port;
+}
+
+/** Of a request that came to a server of ours: node:http knows its own sockets alone. */
+export function tlsSocketOf({ socket }: IncomingMessage): TLSSocket {
+  if (!('isSessionReused' in socket)) throw new Error('a request without TLS');
+  return socket as unknown as TLSSocket;
 }
 
 export async function text(stream: AsyncIterable<Buffer | string>): Promise<string> {

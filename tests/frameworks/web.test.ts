@@ -11,7 +11,8 @@ import { WebSocket, WebSocketServer } from 'ws';
 import https from '../../src/entry/https.ts';
 import { ClientSessionCache, connect, createServer, type TLSSocket } from '../../src/entry/index.ts';
 import { buildConnector } from '../../src/entry/undici.ts';
-import { identity, later, onLoopback, text } from './site.ts';
+import { endContext } from '../support/sessions.ts';
+import { identity, later, onLoopback, text, tlsSocketOf } from './site.ts';
 
 /** What is used of express, which brings no types of its own. */
 interface Express extends http.RequestListener {
@@ -44,7 +45,7 @@ async function serve(
 }
 
 const hello: http.RequestListener = (request, response) => {
-  const socket = request.socket as unknown as TLSSocket;
+  const socket = tlsSocketOf(request);
   response.end(`${request.url} ${socket.getProtocol()} ${socket.isSessionReused() ? 'resumed' : 'full'}`);
 };
 
@@ -198,7 +199,7 @@ test('fastify, asked by undici and by fetch, over HTTP/1.1', async () => {
   app.post('/echo', (request) => request.body);
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as { port: number };
-  later(() => (app.server as unknown as InstanceType<typeof https.Server>).context.destroy());
+  later(() => endContext(app.server));
   later(() => app.close());
 
   const sessionCache = new ClientSessionCache();

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { bundle } from '../support/bundle.ts';
-import { type Checkpoint, slope } from './leaks.ts';
+import { slope } from './leaks.ts';
 
 const program = await bundle('tests/net/leaks-main.ts');
 
@@ -10,7 +10,7 @@ test('the slope is that of the last two thirds', () => {
   const points = Array.from({ length: 9 }, (_, i) => ({
     connections: (i + 1) * 100,
     heapBytes: i < 3 ? 5_000_000 : 1_000_000 + (i + 1) * 100 * 7,
-  })) as unknown as Checkpoint[];
+  }));
   expect(slope(points, 'heapBytes')).toBeCloseTo(7);
 });
 

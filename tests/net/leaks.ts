@@ -206,7 +206,10 @@ function abortAfter(turns: number, socket: TLSSocket, way: number): void {
  * Bytes a connection, by least squares over the checkpoints; those of the first third do not count: code is compiled
  * then and pools fill.
  */
-export function slope(points: readonly Checkpoint[], of: 'heapBytes' | 'externalBytes' | 'rssBytes'): number {
+export function slope<Of extends 'heapBytes' | 'externalBytes' | 'rssBytes'>(
+  points: readonly Pick<Checkpoint, 'connections' | Of>[],
+  of: Of,
+): number {
   const late = points.slice(Math.ceil(points.length / 3));
   const x = late.map(({ connections }) => connections);
   const y = late.map((point) => point[of]);

@@ -97,3 +97,8 @@ export function makeSession(sketch: SessionSketch = {}): SessionCore {
   body.bindings = sketch.bindings ?? null;
   return SessionCore.fromBody(body, sketch.timeMs ?? NOON, sketch.timeoutSec ?? 300, 'test');
 }
+
+/** What the context of a server of ours caches lives as long as it; a server of node:tls has none. */
+export function endContext(server: object): void {
+  if ('context' in server) (server.context as { destroy?(): void } | undefined)?.destroy?.();
+}

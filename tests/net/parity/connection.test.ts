@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { describe } from 'vitest';
+import { endContext } from '../../support/sessions.ts';
 import { heard, same, type World } from './harness.ts';
 
 /** Everything that a socket says of itself, for a moment's name. */
@@ -215,7 +216,7 @@ same('over any Duplex', async (world) => {
   client.once('data', () => client.end());
   await heard(client, 'close');
   world.note('remoteAddress', client.remoteAddress);
-  (server as unknown as { context?: { destroy(): void } }).context?.destroy();
+  endContext(server);
 });
 
 function pipes(): [Duplex, Duplex] {

@@ -9,6 +9,7 @@ import nodeTls from 'node:tls';
 import { expect, test } from 'vitest';
 import ours from '../../../src/entry/index.ts';
 import { type Chain, testChain } from '../../support/certs.ts';
+import { endContext } from '../../support/sessions.ts';
 
 export type Tls = Omit<typeof nodeTls, 'createSecurePair'>;
 
@@ -145,9 +146,7 @@ export class World {
     }
     for (const server of this.#servers) {
       if (server.listening) await new Promise((done) => server.close(done));
-      // What a context of ours caches lives as long as it.
-      const { context } = server as unknown as { context?: { destroy?(): void } };
-      context?.destroy?.();
+      endContext(server);
     }
   }
 }

@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest';
 import ours from '../../../src/entry/index.ts';
 import { makeCertificate, testChain, writeChain } from '../../support/certs.ts';
 import { describeWithPeers, runPeer } from '../../support/peer.ts';
+import { endContext } from '../../support/sessions.ts';
 import { heard, NODE, same, type World } from './harness.ts';
 
 /** A chain of another authority, for other.example. */
@@ -465,7 +466,7 @@ describe('transports', () => {
       socket.resume();
       await heard(socket, 'close');
       await new Promise((done) => server.close(done));
-      (server as unknown as { context?: { destroy(): void } }).context?.destroy();
+      endContext(server);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -130,7 +130,7 @@ function externalKey(program: Program): Session {
     session,
     Uint8Array.from({ length: 48 }, (_, i) => i),
   );
-  ssl.SSL_SESSION_set_cipher(session, ssl.SSL_CIPHER_find(null as never, new Uint8Array([0x13, 0x02])));
+  ssl.SSL_SESSION_set_cipher(session, ssl.SSL_CIPHER_find(null, new Uint8Array([0x13, 0x02])));
   ssl.SSL_SESSION_set_protocol_version(session, TLS1_3);
   return session;
 }
