@@ -127,16 +127,34 @@ describe('GuardedStore', () => {
       ...Array(2).fill('ERR_STORE_BUSY'),
     ]);
     expect([guarded.stats.pending, get.mock.calls.length, timers.waiting]).toEqual([4, 4, 0]);
-    const down = under({ failures: 1 });
-    const hanging = vi.spyOn(down.store, 'get').mockReturnValue(new Promise(() => {}) as never);
-    for (let i = 0; i < 500; i++) {
-      const answer = codeOf(() => down.guarded.get('a'));
-      down.timers.pass(200);
+    // Those that were never answered are forgotten when a minute has passed, and no sooner.
+    clock.monotonic += 59_999;
+    expect(await codeOf(() => guarded.get('a'))).toBe('ERR_STORE_BUSY');
+    get.mockReset();
+    clock.monotonic += 1;
+    expect(await codeOf(() => guarded.get('a'))).toBe('answered');
+    expect(guarded.stats).toMatchObject({ pending: 0, busy: 3, reads: 'up' });
+  });
+
+  it('finds a store that is back by itself, however many calls were never answered', async () => {
+    const { guarded, store, timers, clock } = under({ failures: 1, restMs: 100 });
+    const hanging = vi.spyOn(store, 'get').mockReturnValue(new Promise(() => {}) as never);
+    let most = 0;
+    for (let i = 0; i < 3_000; i++) {
+      const answer = codeOf(() => guarded.get('a'));
+      timers.pass(200);
       await answer;
-      down.clock.passSec(1);
+      most = Math.max(most, guarded.stats.pending);
+      clock.monotonic += 100;
     }
-    expect(hanging.mock.calls.length).toBe(4 + 64);
-    expect(clock.wall).toBeGreaterThan(0);
+    // Five minutes: as many probes hang as may, and a minute later as many more.
+    expect([most, hanging.mock.calls.length]).toEqual([4 + 64, 5 * (4 + 64)]);
+    hanging.mockReset();
+    clock.monotonic += 60_000;
+    expect([await codeOf(() => guarded.get('a')), guarded.stats]).toEqual([
+      'answered',
+      expect.objectContaining({ pending: 0, reads: 'up' }),
+    ]);
   });
 
   it("does not blame the store for a caller's mistake", async () => {

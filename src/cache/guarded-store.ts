@@ -21,6 +21,8 @@ export const DEFAULT_STORE_FAILURES = 5;
 export const DEFAULT_STORE_REST_MS = 1000;
 /** Calls to see whether the store is back that may hang, beyond all that hang already. */
 const MAX_HANGING_PROBES = 64;
+/** Milliseconds after which an answer is not expected any more: the call's place is given to another. */
+const FORGOTTEN_MS = 60_000;
 
 export interface GuardedStoreOptions {
   readonly store: SessionStore;
@@ -28,7 +30,9 @@ export interface GuardedStoreOptions {
   readonly clock?: Clock;
   /** Milliseconds that a call may take. Default 200. */
   readonly limitMs?: number;
-  /** Calls that the store may owe an answer, those that were given up among them. Default 1,024. */
+  /**
+   * Calls that the store may owe an answer, those that were given up among them, for a minute. Default 1,024.
+   */
   readonly maxPending?: number;
   /** Failures in a row after which the store is left alone. Default 5. */
   readonly failures?: number;
@@ -71,7 +75,8 @@ export class GuardedStore implements SessionStore {
   readonly #restMs: number;
   readonly #onChange: (side: StoreSide, error: unknown) => void;
   readonly #breakers: Readonly<Record<StoreSide, Breaker>> = { read: new Breaker(), write: new Breaker() };
-  #pending = 0;
+  /** Calls that the store owes an answer, the oldest first. */
+  readonly #owed: Set<{ readonly sinceMs: number }> = new Set();
   #slow = 0;
   #failed = 0;
   #busy = 0;
@@ -98,7 +103,7 @@ export class GuardedStore implements SessionStore {
   get stats(): GuardedStoreStats {
     const state = (side: StoreSide): 'up' | 'down' => (this.#breakers[side].down ? 'down' : 'up');
     return {
-      pending: this.#pending,
+      pending: this.#owed.size,
       slow: this.#slow,
       failed: this.#failed,
       busy: this.#busy,
@@ -159,7 +164,7 @@ export class GuardedStore implements SessionStore {
       if (
         breaker.probing ||
         this.#clock.monotonicMs() < breaker.retryAtMs ||
-        this.#pending >= this.#maxPending + MAX_HANGING_PROBES
+        !this.#hasRoom(this.#maxPending + MAX_HANGING_PROBES)
       ) {
         this.#refused++;
         throw new CacheError('ERR_STORE_DOWN', 'the store failed lately, and is left alone for a while');
@@ -167,11 +172,22 @@ export class GuardedStore implements SessionStore {
       breaker.probing = true;
       return true;
     }
-    if (this.#pending >= this.#maxPending) {
+    if (!this.#hasRoom(this.#maxPending)) {
       this.#busy++;
-      throw new CacheError('ERR_STORE_BUSY', `${this.#pending} calls are waiting for the store`);
+      throw new CacheError('ERR_STORE_BUSY', `${this.#owed.size} calls are waiting for the store`);
     }
     return false;
+  }
+
+  /** A store that was replaced under its calls never answers them: for want of room the oldest are forgotten. */
+  #hasRoom(most: number): boolean {
+    if (this.#owed.size < most) return true;
+    const endMs = this.#clock.monotonicMs() - Math.max(FORGOTTEN_MS, 2 * this.#limitMs);
+    for (const call of this.#owed) {
+      if (call.sinceMs > endMs) break;
+      this.#owed.delete(call);
+    }
+    return this.#owed.size < most;
   }
 
   async #wait<T>(
@@ -180,9 +196,10 @@ export class GuardedStore implements SessionStore {
     answer: PromiseLike<T>,
     late: (value: T) => void,
   ): Promise<T> {
-    this.#pending++;
-    const owed = (): void => void this.#pending--;
-    answer.then(owed, owed);
+    const call = { sinceMs: this.#clock.monotonicMs() };
+    this.#owed.add(call);
+    const answered = (): void => void this.#owed.delete(call);
+    answer.then(answered, answered);
     const settled = await settleWithin(answer, this.#timers, this.#limitMs, late);
     if (settled.kind === 'answer') {
       this.#succeeded(side, probe);

@@ -192,6 +192,33 @@ describe('StoredClientSessions', () => {
     expect(await take(sessions)).toBe('no-session-saved');
   });
 
+  it('writes where nothing lies, or the oldest, whichever process put it there', async () => {
+    const [one, store, clock] = open();
+    const process = (first: number) =>
+      new StoredClientSessions({
+        store,
+        sealer: plainSealer,
+        digest,
+        clock,
+        random: () => Uint8Array.of(first),
+      });
+    // Two that have not looked.
+    const two = process(2);
+    for (const [id, sessions] of [one, two, one, two].entries()) await sessions.put(KEY, ticket(id + 1));
+    expect(store.size).toBe(4);
+    // One that takes a ticket has looked: its two go where that lay, and in place of the oldest.
+    const three = process(0);
+    expect(await take(three)).toBe(4);
+    for (const id of [5, 6]) await three.put(KEY, ticket(id));
+    expect([await take(two), await take(two), await take(two), await take(two), await take(two)]).toEqual([
+      6,
+      5,
+      3,
+      2,
+      'no-session-saved',
+    ]);
+  });
+
   it('gives one ticket to one of many', async () => {
     const [sessions] = open();
     await sessions.put(KEY, ticket(1));

@@ -28,6 +28,11 @@ export interface StoredClientSessionsOptions {
   readonly sealer: SessionSealer;
   /** SHA-256 of the crypto provider: a key in the store does not tell whom a client talks to. */
   readonly digest: (bytes: Uint8Array) => Uint8Array;
+  /**
+   * Of the crypto provider: processes that have not looked yet begin at different places, and seldom write over
+   * each other's tickets. Without it all begin at the first.
+   */
+  readonly random?: (length: number) => Uint8Array;
   readonly clock?: Clock;
   /** Without timers a take waits for the store as long as that takes. */
   readonly timers?: Timers;
@@ -53,8 +58,13 @@ export class StoredClientSessions implements ClientSessions {
   readonly #options: StoredClientSessionsOptions;
   readonly #clock: Clock;
   readonly #tickets: number;
-  /** Which place of a peer is written to next: the oldest of this process's. Least recently used first. */
-  readonly #next: Map<string, number> = new Map();
+  /** Places in the order in which this process writes to them, where it knows of nothing there. */
+  readonly #unknown: readonly number[];
+  /**
+   * Places of a peer, the next to be written to first: what was empty when it was looked at, then the oldest.
+   * Least recently used first.
+   */
+  readonly #next: Map<string, readonly number[]> = new Map();
 
   constructor(options: StoredClientSessionsOptions) {
     this.#options = options;
@@ -63,6 +73,8 @@ export class StoredClientSessions implements ClientSessions {
     if (!Number.isInteger(this.#tickets) || this.#tickets < 1 || this.#tickets > 64) {
       throw new RangeError('ticketsPerPeer is a whole number from 1 to 64');
     }
+    const [first = 0] = options.random?.(1) ?? [];
+    this.#unknown = Array.from({ length: this.#tickets }, (_, i) => (first + i) % this.#tickets);
   }
 
   /** Never rejects: what the store does wrong is the reason of a miss. */
@@ -114,6 +126,7 @@ export class StoredClientSessions implements ClientSessions {
         return { place, bytes, timeMs: new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0) };
       }),
     );
+    this.#looked(peer, found);
     const candidates = found.filter((each) => each !== null).sort((a, b) => (a.timeMs < b.timeMs ? 1 : -1));
     let reason: ResumptionReason | null = null;
     for (const { place, bytes } of candidates) {
@@ -133,6 +146,7 @@ export class StoredClientSessions implements ClientSessions {
         throw error;
       }
       if (mine) {
+        if (isSingleUse(session)) this.#emptied(peer, place);
         session.takeFromApplication('StoredClientSessions.take');
         return { session, reason: null };
       }
@@ -180,10 +194,30 @@ export class StoredClientSessions implements ClientSessions {
   }
 
   #nextOf(peer: string): number {
-    const next = this.#next.get(peer) ?? 0;
-    this.#next.delete(peer);
-    this.#next.set(peer, (next + 1) % this.#tickets);
-    if (this.#next.size > MAX_COUNTED_PEERS) this.#next.delete(this.#next.keys().next().value as string);
+    const [next = 0, ...others] = this.#next.get(peer) ?? this.#unknown;
+    this.#remember(peer, [...others, next]);
     return next;
+  }
+
+  /** What lies at each place tells where another process's ticket would be overwritten. */
+  #looked(peer: string, found: readonly (Candidate | null)[]): void {
+    // By the store's own word, which decides nothing but the order.
+    const timeOf = (place: number): number => found[place]?.timeMs || 0;
+    this.#remember(
+      peer,
+      [...this.#unknown].sort((a, b) => timeOf(a) - timeOf(b)),
+    );
+  }
+
+  #emptied(peer: string, place: string): void {
+    const order = this.#next.get(peer) ?? this.#unknown;
+    const isIt = (each: number): boolean => this.#ticketPlace(peer, each) === place;
+    this.#remember(peer, [...order.filter(isIt), ...order.filter((each) => !isIt(each))]);
+  }
+
+  #remember(peer: string, order: readonly number[]): void {
+    this.#next.delete(peer);
+    this.#next.set(peer, order);
+    if (this.#next.size > MAX_COUNTED_PEERS) this.#next.delete(this.#next.keys().next().value as string);
   }
 }

@@ -94,6 +94,7 @@ export class Fleet {
       store: this.store,
       sealer: new SealedSessions(provider, this.#box, 'client'),
       digest: (bytes) => provider.digest('sha256', bytes),
+      random: (length) => provider.random(length),
       timers,
       clock,
       prefix,
@@ -104,8 +105,9 @@ export class Fleet {
   /** Waits for writes under way, and wipes the keys here. The store is the caller's, and stays open. */
   async close(): Promise<void> {
     await this.sessions.settled();
-    if (!this.#closed) this.tickets.destroy();
+    if (this.#closed) return;
     this.#closed = true;
+    this.tickets.destroy();
   }
 
   #closed = false;

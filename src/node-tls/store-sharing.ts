@@ -24,7 +24,7 @@ import { type Clock, systemClock } from '../util/clock.ts';
 import { TlsessionError, UsageError } from '../util/errors.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import { type FirstHello, peekFirstHello } from './first-hello.ts';
-import { type ServerBinding, serverBinding } from './server-binding.ts';
+import { BindingOf } from './server-binding.ts';
 
 /** Milliseconds that a client has for its hello: node:tls's own limit on a handshake. */
 export const DEFAULT_HELLO_LIMIT_MS = 120_000;
@@ -72,7 +72,6 @@ type ConnectionListener = (this: tls.Server, socket: Duplex) => void;
 
 /** What node:tls keeps on a server, beside what it declares. */
 interface ServerFields {
-  readonly ca?: tls.SecureContextOptions['ca'];
   readonly requestCert?: boolean;
   readonly sessionIdContext?: string;
   readonly maxVersion?: string;
@@ -91,7 +90,7 @@ export class StoreSharing {
   readonly #hellos: AsyncLocalStorage<{ hello: FirstHello }> = new AsyncLocalStorage();
   readonly #listeners: readonly ConnectionListener[];
   readonly #onConnection: ConnectionListener;
-  #binding: { readonly of: unknown; readonly value: ServerBinding } | null = null;
+  readonly #binding: BindingOf;
   #pending = 0;
   #saved = 0;
   #unreadable = 0;
@@ -108,6 +107,7 @@ export class StoreSharing {
       );
     }
     this.#server = server;
+    this.#binding = new BindingOf(server);
     this.#clock = options.clock ?? systemClock;
     this.#lookupLimitMs = options.lookupLimitMs ?? DEFAULT_LOOKUP_LIMIT_MS;
     this.#maxPending = options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS;
@@ -206,7 +206,7 @@ export class StoreSharing {
     }
     try {
       // node:tls's sessions do not say for which name they were made, nor under which policy.
-      const { trust, clientAuth } = this.#clientBinding();
+      const { trust, clientAuth } = this.#binding.current;
       if (hello.serverName !== null) session.setField(Field.hostname, utf8(hello.serverName), call);
       session.setBindings(
         { host: hello.serverName, port: 0, trust, clientAuth, authenticatedAtMs: session.timeMs(call) },
@@ -296,7 +296,7 @@ export class StoreSharing {
   /** Null also where RFC 7627 or RFC 5246 want the handshake to end: that is OpenSSL's to do, with its alert. */
   #whyNot(session: SessionCore, version: number, hello: FirstHello): ResumptionReason | null {
     const server = this.#server as ServerFields;
-    const { trust, clientAuth } = this.#clientBinding();
+    const { trust, clientAuth } = this.#binding.current;
     const is12 = version === ProtocolVersion.TLS1_2;
     const refusal = checkResumable(session, {
       version,
@@ -320,14 +320,6 @@ export class StoreSharing {
   #speaksTls13(): boolean {
     const { maxVersion, secureProtocol } = this.#server as ServerFields;
     return secureProtocol === undefined && (maxVersion ?? tls.DEFAULT_MAX_VERSION) === 'TLSv1.3';
-  }
-
-  #clientBinding(): ServerBinding {
-    const { ca } = this.#server as ServerFields;
-    if (this.#binding === null || this.#binding.of !== ca) {
-      this.#binding = { of: ca, value: serverBinding(this.#server) };
-    }
-    return this.#binding.value;
   }
 
   #miss(reason: ResumptionReason, done: SessionDone): void {

@@ -12,7 +12,7 @@ import type { TicketKeyRole, TicketKeyring } from '../ticket/keyring.ts';
 import { concatBytes, equalSecret, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
-import { type ServerBinding, serverBinding } from './server-binding.ts';
+import { BindingOf, type ServerBinding } from './server-binding.ts';
 
 export interface TicketKeySharingOptions {
   /** Its keys are in OpenSSL's format with 16 bytes each (`format: 'openssl', opensslKeyBytes: 16`). */
@@ -56,8 +56,9 @@ export class TicketKeySharing {
   readonly #timer: ReturnType<typeof setInterval>;
   /** What the ring had when it was last looked at: roles and names. */
   #seen = '';
+  readonly #binding: BindingOf;
   /** Whom the server trusted then. */
-  #ca: unknown;
+  #bound: ServerBinding | null = null;
   #keys: readonly KeyEntry[] = [];
   /** The server has a key of its own, since the fleet has none. */
   #isAlone = false;
@@ -66,6 +67,7 @@ export class TicketKeySharing {
   /** @throws {UsageError} `ERR_NODE_TLS_TICKET_KEYS` for a ring whose keys do not fit, or a Node without the callback. */
   constructor(server: tls.Server, options: TicketKeySharingOptions) {
     this.#server = server;
+    this.#binding = new BindingOf(server);
     this.#keyring = options.keyring;
     this.#clock = options.clock ?? systemClock;
     this.#several = options.dangerouslyUseTicketKeyCallback ?? false;
@@ -107,11 +109,9 @@ export class TicketKeySharing {
     const nowMs = this.#clock.wallMs();
     this.#keyring.advance(nowMs);
     const seen = stateOf(this.#keyring);
-    const { ca } = this.#server as { ca?: unknown };
-    // `setSecureContext` sets another.
-    if (seen === this.#seen && ca === this.#ca) return;
+    const binding = this.#binding.current;
+    if (seen === this.#seen && binding === this.#bound) return;
     const keys: KeyEntry[] = [];
-    const binding = serverBinding(this.#server);
     const records = this.#keyring.export();
     try {
       for (const { role, material } of records) {
@@ -129,7 +129,7 @@ export class TicketKeySharing {
     this.#forget();
     this.#keys = keys;
     this.#seen = seen;
-    this.#ca = ca;
+    this.#bound = binding;
   }
 
   /** The current key, by what is documented. */

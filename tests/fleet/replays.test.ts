@@ -261,15 +261,24 @@ function suite(kind: ReplayPlan['kind'], open: () => Promise<Site>): void {
       expect(HELLOS * COPIES).toBe(10_000);
 
       const all = await reports();
-      const { admitted, 'early-data-replayed': replayed = 0, ...others } = verdicts(all);
-      expect(others).toEqual({});
-      expect(admitted).toBe(HELLOS);
-      // One that came late on a busy machine was stale, and the guard was not asked.
+      const counts = verdicts(all);
+      const { admitted, 'early-data-replayed': replayed = 0 } = counts;
+      // On a machine that is too busy a guard gives up waiting, and the hello may be lost to all: never twice.
+      const { 'early-data-guard-slow': slow = 0, 'early-data-guard-failed': failed = 0 } = counts;
+      expect(counts).toEqual({
+        admitted,
+        'early-data-replayed': replayed,
+        ...(slow === 0 ? {} : { 'early-data-guard-slow': slow }),
+        ...(failed === 0 ? {} : { 'early-data-guard-failed': failed }),
+      });
+      // One that came late was stale, and the guard was not asked.
       expect(replayed).toBeGreaterThan(0.75 * HELLOS * COPIES);
       const early = all.flatMap((report) => report.early);
-      expect(new Set(early)).toEqual(new Set(texts));
-      expect(early).toHaveLength(HELLOS);
-      expect(sum(all, ({ taken }) => taken)).toBe(HELLOS);
+      expect(early.filter((text, i) => early.indexOf(text) !== i)).toEqual([]);
+      expect(texts.filter((text) => !early.includes(text)).length).toBeLessThanOrEqual(slow + failed);
+      expect(slow + failed).toBeLessThan(HELLOS / 10);
+      expect(early.filter((text) => !texts.includes(text))).toEqual([]);
+      expect([admitted, sum(all, ({ taken }) => taken)]).toEqual([early.length, early.length]);
       // Every process won some, and no server made a signature for a replay.
       expect(Math.min(...all.map(({ taken }) => taken))).toBeGreaterThan(0);
       expect(sum(all, ({ full }) => full)).toBe(visits);

@@ -16,7 +16,7 @@ import {
   shareSessions,
 } from '../../src/node-tls/share-sessions.ts';
 import { STATEFUL_TICKETS } from '../../src/node-tls/store-sharing.ts';
-import { makeCertificate, makeChain, testChain } from '../support/certs.ts';
+import { type Credential, makeCertificate, makeChain, makeCrl, testChain } from '../support/certs.ts';
 import { listening, stockServer, visit } from './servers.ts';
 
 const servers: { server: tls.Server; shared: SharedSessions }[] = [];
@@ -123,6 +123,38 @@ describe.each(both)('a store that stock servers share, %s', (version) => {
     // Full, and then refused for the certificate if OpenSSL's clock were ours; its own still takes it.
     expect((await visit(server.port, { ...shown, session: second })).text).toContain('full');
     expect(server.shared.stats?.misses).toEqual({ 'peer-certificate-invalid': 1 });
+  });
+
+  it('does not resume for a client whose certificate has been revoked since', async () => {
+    const store = new MemoryStore();
+    const root = await makeCertificate({ subject: 'CN=Clients', pathLength: 0 });
+    const [lost, kept] = await Promise.all(
+      ['lost', 'kept'].map((name) =>
+        makeCertificate({ subject: `CN=${name}`, issuer: root, purposes: ['client'] }),
+      ),
+    );
+    const { port, server, shared } = await sharing(store, { requestCert: true, ca: root.certPem });
+    const shown = (who = kept): tls.ConnectionOptions => ({
+      ...only(version),
+      cert: who?.certPem,
+      key: who?.keyPem,
+    });
+    const { session: ofLost } = await visit(port, shown(lost));
+    const { session: ofKept } = await visit(port, shown());
+    const { chainPem: cert, keyPem: key } = await testChain();
+    const policy = { cert, key, ca: root.certPem, sessionIdContext: 'the fleet', ...STATEFUL_TICKETS };
+    server.setSecureContext({ ...policy, crl: await makeCrl(root, [lost as Credential]) } as tls.TlsOptions);
+    // Refused by an alert, or by the end of the connection.
+    const refused = await visit(port, { ...shown(lost), session: ofLost }).then(
+      ({ text }) => text,
+      () => '',
+    );
+    expect(refused).toBe('');
+    const again = await visit(port, { ...shown(), session: ofKept });
+    expect(again.text).toContain('full');
+    expect(shared.stats?.misses).toEqual({ 'other-trust': 2 });
+    const back = await visit(port, { ...shown(), session: again.session });
+    expect(back.text).toContain('resumed');
   });
 
   it.each<[string, Partial<SessionStore>, string]>([

@@ -8,7 +8,7 @@ import { shareSessions } from '../../src/node-tls/share-sessions.ts';
 import { STATEFUL_TICKETS } from '../../src/node-tls/store-sharing.ts';
 import { TicketKeyring, type TicketKeyringOptions } from '../../src/ticket/keyring.ts';
 import { toHex } from '../../src/util/bytes.ts';
-import { makeChain, testChain } from '../support/certs.ts';
+import { makeCertificate, makeChain, makeCrl, testChain } from '../support/certs.ts';
 import { listening, stockServer, visit } from './servers.ts';
 
 const T0 = Date.now();
@@ -83,6 +83,28 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('ticket keys from a ring, %s', (v
     expect((await visit(asking[1].port, { ...shown, session: mine.session })).reused).toBe(true);
     expect((await visit(open.port, { ...shown, session: mine.session })).reused).toBe(false);
     expect(await heard(others.port, { ...shown, session: mine.session })).toBe('');
+  });
+
+  it.each([false, true])('resume nobody past a new revocation list (several keys: %s)', async (several) => {
+    const keyring = ring();
+    const root = await makeCertificate({ subject: 'CN=Clients', pathLength: 0 });
+    const client = await makeCertificate({ subject: 'CN=lost', issuer: root, purposes: ['client'] });
+    const { chainPem: cert, keyPem: key } = await testChain();
+    const policy = { cert, key, ca: root.certPem, requestCert: true, rejectUnauthorized: true };
+    const { port, server } = await sharing(keyring, several, undefined, policy);
+    const shown = { ...only, cert: client.certPem, key: client.keyPem };
+    const first = await visit(port, shown);
+    const second = await visit(port, { ...shown, session: first.session });
+    expect(second.reused).toBe(true);
+    const crl = await makeCrl(root, [client]);
+    server.setSecureContext({ ...policy, crl, sessionIdContext: 'the fleet' } as tls.TlsOptions);
+    const refused = (): Promise<string> =>
+      visit(port, { ...shown, session: second.session }).then(
+        ({ text }) => text,
+        () => '',
+      );
+    // As soon as the server has been looked at.
+    await expect.poll(refused).toBe('');
   });
 
   it('resume across this library and node:tls, both ways', async () => {

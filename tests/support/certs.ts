@@ -17,6 +17,7 @@ import {
   SubjectAlternativeNameExtension,
   type X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '@peculiar/x509';
 
 export type KeyKind = 'p256' | 'p384' | 'p521' | 'rsa2048' | 'ed25519';
@@ -124,6 +125,23 @@ export async function makeCertificate(options: CertificateOptions): Promise<Cred
     keyPem: `${PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`,
     keys,
   };
+}
+
+/** A revocation list of an authority, in PEM; good for a day. */
+export async function makeCrl(issuer: Credential, revoked: readonly Credential[]): Promise<string> {
+  const now = Date.now();
+  const list = await X509CrlGenerator.create({
+    issuer: issuer.certificate.subject,
+    thisUpdate: new Date(now - DAY_MS),
+    nextUpdate: new Date(now + DAY_MS),
+    entries: revoked.map(({ certificate }) => ({
+      serialNumber: certificate.serialNumber,
+      revocationDate: new Date(now - 1000),
+    })),
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: SIGN[issuer.kind],
+  });
+  return `${PemConverter.encode(list.rawData, 'X509 CRL')}\n`;
 }
 
 /** A root, an intermediate under it, and a leaf for `localhost`, `127.0.0.1` and `::1`. */
