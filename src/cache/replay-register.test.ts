@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeSession, NOON, TestClock } from '../../tests/support/sessions.ts';
+import type { SessionSource } from './outside-lookup.ts';
 import { singleUseGuard } from './replay-guard.ts';
 import { ReplayRegister, type ReplayRegisterOptions } from './replay-register.ts';
-import { SessionContext, type SessionSource } from './session-context.ts';
+import { SessionContext } from './session-context.ts';
 
 const seed = Uint8Array.from({ length: 16 }, (_, i) => i * 7);
 const WINDOW = 20_000;

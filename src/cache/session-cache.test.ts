@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { idOf, makeSession, NOON, TestClock } from '../../tests/support/sessions.ts';
 import { type Session, sessionHandle } from '../session/session.ts';
+import type { LookupResult } from './outside-lookup.ts';
 import { SessionCache } from './session-cache.ts';
-import { type LookupResult, SessionContext } from './session-context.ts';
+import { SessionContext } from './session-context.ts';
 
 const server = {
   role: 'server',

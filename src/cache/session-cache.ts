@@ -6,7 +6,8 @@ import type { SessionCore } from '../session/core.ts';
 import { type Session, sessionCore, sessionHandle } from '../session/session.ts';
 import { type Awaitable, isPromiseLike } from './awaitable.ts';
 import type { CacheStats } from './cache-stats.ts';
-import type { AddResult, GetAnswer, SessionContext } from './session-context.ts';
+import type { GetAnswer } from './outside-lookup.ts';
+import type { AddResult, SessionContext } from './session-context.ts';
 
 /** A session was made. The handle is the callback's: it keeps it, or frees it. */
 export type OnNewSession = (session: Session, connection: unknown) => void;

@@ -22,11 +22,18 @@ import { type Clock, systemClock } from '../util/clock.ts';
 import { rethrowLater } from '../util/listeners.ts';
 import { ProtocolVersion } from '../util/registries.ts';
 import type { Timers } from '../util/timers.ts';
-import { type Awaitable, isPromiseLike, type Settled, settleWithin } from './awaitable.ts';
+import { type Awaitable, isPromiseLike } from './awaitable.ts';
 import { type CacheStats, newCacheStats } from './cache-stats.ts';
-import { CacheError, missReason, throwCollected } from './errors.ts';
+import { CacheError, throwCollected } from './errors.ts';
 import { hashKey } from './keyed-hash.ts';
 import { CacheMode } from './modes.ts';
+import {
+  type GetAnswer,
+  type LookupHost,
+  type LookupResult,
+  OutsideLookup,
+  type SessionSource,
+} from './outside-lookup.ts';
 import { isExpired } from './session-check.ts';
 import { SessionTable } from './session-table.ts';
 
@@ -41,12 +48,6 @@ export const DEFAULT_MAX_PENDING_LOOKUPS = 1024;
 /** How deep callbacks that change the cache may nest. */
 export const MAX_CALLBACK_DEPTH = 32;
 
-/**
- * What the get callback returns: a session, of which the library takes a reference of its own, or one with
- * `copy` false, whose reference the application gives away. Null: not found.
- */
-export type GetAnswer = SessionCore | { readonly session: SessionCore; readonly copy: boolean } | null;
-
 /** The callbacks of SSL_CTX_sess_set_new_cb(3) and its kin. `connection` is what the engine was told it is. */
 export interface SessionCallbacks {
   /**
@@ -58,21 +59,6 @@ export interface SessionCallbacks {
   onGet: ((id: Uint8Array, connection: unknown) => Awaitable<GetAnswer>) | null;
   /** A session left the cache, or was removed though it was not there. The reference is not the callback's. */
   onRemove: ((session: SessionCore) => void) | null;
-}
-
-/**
- * Sessions beyond this process, asked after the internal cache and the get callback. Every method may
- * answer at once or later; an error is a miss.
- */
-export interface SessionSource {
-  /** A fresh session, whose one reference is the application's and passes to the library; or why there is none. */
-  find(version: number, id: Uint8Array): Awaitable<SessionCore | ResumptionReason>;
-  /** Keeps what it needs of a session that a handshake made. The reference stays the caller's. */
-  add(session: SessionCore): void;
-  /** Drops a session that went bad, or was removed by the application. */
-  remove(session: SessionCore): void;
-  /** Drops it, and answers whether it was there: true to at most one caller. */
-  consume(session: SessionCore): Awaitable<boolean>;
 }
 
 export interface SessionContextOptions {
@@ -95,14 +81,6 @@ export interface SessionContextOptions {
   readonly channel?: Channel<CacheMessage> | undefined;
   /** Gets what a callback threw where no caller of the application's is there to catch it. Default: rethrown in a task of its own. */
   readonly reportError?: (error: unknown) => void;
-}
-
-/** What a look-up found. `session` comes with one reference of the library's, which the caller releases. */
-export interface LookupResult {
-  readonly session: SessionCore | null;
-  readonly from: 'cache' | 'callback' | 'store' | null;
-  /** Null when there is a session. */
-  readonly reason: ResumptionReason | null;
 }
 
 /** `replaced`: another session had that id. `present`: that very session was there, and C returns 0. */
@@ -136,27 +114,25 @@ export class SessionContext implements SessionOwner {
   readonly clock: Clock;
   readonly #table: SessionTable;
   readonly #stats: CacheStats = newCacheStats();
-  readonly #timers: Timers | null;
-  readonly #lookupLimitMs: number;
-  readonly #maxPending: number;
   readonly #reportError: (error: unknown) => void;
   readonly #channel: Channel<CacheMessage> | null;
-  /** Sessions that the get callback gave: nobody knows whom else it gives them to. */
-  readonly #given: WeakSet<SessionCore> = new WeakSet();
-  #pending = 0;
+  readonly #outside: OutsideLookup;
   #depth = 0;
 
   constructor(options: SessionContextOptions) {
     this.#table = new SessionTable(hashKey(options.seed));
     this.clock = options.clock ?? systemClock;
-    this.#timers = options.timers ?? null;
     this.size = options.size ?? DEFAULT_CACHE_SIZE;
     this.timeoutSec = options.timeoutSec ?? DEFAULT_SESSION_TIMEOUT_SEC;
     this.mode = options.mode ?? CacheMode.SERVER;
     this.callbacks = { onNew: null, onGet: null, onRemove: null, ...options.callbacks };
     this.source = options.source ?? null;
-    this.#lookupLimitMs = options.lookupLimitMs ?? DEFAULT_LOOKUP_LIMIT_MS;
-    this.#maxPending = options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS;
+    this.#outside = new OutsideLookup(
+      this.#lookupHost(),
+      options.timers ?? null,
+      options.lookupLimitMs ?? DEFAULT_LOOKUP_LIMIT_MS,
+      options.maxPendingLookups ?? DEFAULT_MAX_PENDING_LOOKUPS,
+    );
     this.#reportError = options.reportError ?? rethrowLater;
     this.#channel = options.channel ?? null;
   }
@@ -352,13 +328,7 @@ export class SessionContext implements SessionOwner {
       }
       this.#stats.misses++;
     }
-    const asked = this.#askCallback(id, connection);
-    if (isPromiseLike(asked)) {
-      return asked.then((result) =>
-        result.session === null ? this.#askSource(version, id, result) : result,
-      );
-    }
-    return asked.session === null ? this.#askSource(version, id, asked) : asked;
+    return this.#outside.find(version, id, connection);
   }
 
   /**
@@ -367,20 +337,10 @@ export class SessionContext implements SessionOwner {
    */
   consume(session: SessionCore): Awaitable<boolean> {
     // What is kept outside alone can be told of its end, and not asked: the callback gave it, and so it is good.
-    const outside = (this.mode & CacheMode.NO_INTERNAL_STORE) !== 0 && this.#given.has(session);
+    const outside = (this.mode & CacheMode.NO_INTERNAL_STORE) !== 0 && this.#outside.wasGiven(session);
     const found = this.#removeForEngine(session, false) || outside;
     if (outside) return true;
-    if (this.source === null) return found;
-    let answer: Awaitable<boolean>;
-    try {
-      answer = this.source.consume(session);
-    } catch {
-      return false;
-    }
-    if (!isPromiseLike(answer)) return answer;
-    return settleWithin(answer, this.#timers, this.#lookupLimitMs, ignore).then(
-      (settled) => settled.kind === 'answer' && settled.value,
-    );
+    return this.source === null ? found : this.#outside.consume(this.source, session);
   }
 
   /**
@@ -388,7 +348,7 @@ export class SessionContext implements SessionOwner {
    * up here proves nothing, and no early data may rest on it.
    */
   wasGiven(session: SessionCore): boolean {
-    return this.#given.has(session);
+    return this.#outside.wasGiven(session);
   }
 
   /**
@@ -430,6 +390,39 @@ export class SessionContext implements SessionOwner {
   }
 
   // Beneath ------------------------------------------------------------------------------------------
+
+  #lookupHost(): LookupHost {
+    const context = this;
+    return {
+      callbacks: this.callbacks,
+      get source() {
+        return context.source;
+      },
+      callBack: (call) => this.#callBack(call),
+      callbackFailed: (error) => this.#callbackFailed(error),
+      reportError: (error) => this.#reportError(error),
+      received: (session) => this.#received(session),
+      letGo: (session) => this.#quietly(() => session.release('get_session_cb')),
+    };
+  }
+
+  #received(session: SessionCore): SessionCore | null {
+    this.#stats.cbHits++;
+    if ((this.mode & CacheMode.NO_INTERNAL_STORE) !== 0) return null;
+    this.#quietly(() => this.add(session));
+    const slot = this.#table.findKeyOf(session.body('get_session_cb'));
+    return slot < 0 ? null : this.#table.at(slot);
+  }
+
+  /** A callback that changes the cache may be called again by that, and so on: not without end. */
+  #callBack<T>(call: () => T): T {
+    this.#depth++;
+    try {
+      return call();
+    } finally {
+      this.#depth--;
+    }
+  }
 
   /** What the cache already holds for this very session: itself, or the duplicate made of it. */
   #presentTwin(session: SessionCore, call: string): SessionCore | null {
@@ -509,14 +502,11 @@ export class SessionContext implements SessionOwner {
   #tellRemoved(session: SessionCore, errors: unknown[]): void {
     const { onRemove } = this.callbacks;
     if (onRemove === null) return;
-    this.#depth++;
     try {
-      onRemove(session);
+      this.#callBack(() => onRemove(session));
     } catch (error) {
       this.#stats.callbackErrors++;
       errors.push(error);
-    } finally {
-      this.#depth--;
     }
   }
 
@@ -526,109 +516,18 @@ export class SessionContext implements SessionOwner {
     if (onNew === null || !session.upRef(call)) return;
     const held = session.applicationReferences;
     let keeps = false;
-    this.#depth++;
     try {
-      keeps = onNew(session, connection);
+      keeps = this.#callBack(() => onNew(session, connection));
     } catch (error) {
       this.#callbackFailed(error);
       // It may have given its reference back before it threw.
       keeps = session.applicationReferences < held;
-    } finally {
-      this.#depth--;
     }
     if (keeps) return;
     this.#quietly(() => {
       session.takeFromApplication(call);
       session.release(call);
     });
-  }
-
-  #askCallback(id: Uint8Array, connection: unknown): Awaitable<LookupResult> {
-    const { onGet } = this.callbacks;
-    if (onGet === null) return NOT_FOUND;
-    if (this.#pending >= this.#maxPending) return missed('store-busy');
-    let answer: Awaitable<GetAnswer>;
-    this.#depth++;
-    try {
-      answer = onGet(id.slice(), connection);
-    } catch (error) {
-      this.#callbackFailed(error);
-      return missed('store-failed');
-    } finally {
-      this.#depth--;
-    }
-    if (!isPromiseLike(answer)) return this.#received(answer);
-    return this.#wait(answer, dropDonated).then((settled) => {
-      if (settled.kind === 'answer') return this.#received(settled.value);
-      if (settled.kind === 'slow') return missed('store-slow');
-      this.#callbackFailed(settled.error);
-      return missed('store-failed');
-    });
-  }
-
-  #received(answer: GetAnswer): LookupResult {
-    // A callback in plain JavaScript may well return nothing.
-    if (answer === null || answer === undefined) return NOT_FOUND;
-    const call = 'get_session_cb';
-    let session: SessionCore;
-    try {
-      session = 'session' in answer ? answer.session : answer;
-      if ('session' in answer && !answer.copy) session.takeFromApplication(call);
-      else session.retain(call);
-    } catch (error) {
-      this.#callbackFailed(error);
-      return missed('store-failed');
-    }
-    if (session.isMarkedNotResumable) {
-      this.#quietly(() => session.release(call));
-      return missed('not-resumable');
-    }
-    this.#stats.cbHits++;
-    this.#given.add(session);
-    if ((this.mode & CacheMode.NO_INTERNAL_STORE) === 0) {
-      this.#quietly(() => this.add(session));
-      // One that another cache holds is kept as a duplicate.
-      const slot = this.#table.findKeyOf(session.body(call));
-      if (slot >= 0) this.#given.add(this.#table.at(slot));
-    }
-    return { session, from: 'callback', reason: null };
-  }
-
-  /** `before`: the miss that stays the answer when there is no source, or the source knows no better. */
-  #askSource(version: number, id: Uint8Array, before: LookupResult): Awaitable<LookupResult> {
-    if (this.source === null) return before;
-    if (this.#pending >= this.#maxPending) return missed('store-busy');
-    let answer: Awaitable<SessionCore | ResumptionReason>;
-    try {
-      answer = this.source.find(version, id.slice());
-    } catch (error) {
-      return missed(missReason(error));
-    }
-    if (!isPromiseLike(answer)) return this.#fromSource(answer, before);
-    return this.#wait(answer, dropFound).then((settled) => {
-      if (settled.kind === 'answer') return this.#fromSource(settled.value, before);
-      return missed(settled.kind === 'slow' ? 'store-slow' : missReason(settled.error));
-    });
-  }
-
-  #fromSource(answer: SessionCore | ResumptionReason, before: LookupResult): LookupResult {
-    if (typeof answer === 'string') return answer === 'not-found' ? before : missed(answer);
-    try {
-      answer.takeFromApplication('session store');
-    } catch (error) {
-      this.#reportError(error);
-      return missed('store-failed');
-    }
-    return { session: answer, from: 'store', reason: null };
-  }
-
-  async #wait<T>(answer: PromiseLike<T>, late: (value: T) => void): Promise<Settled<T>> {
-    this.#pending++;
-    try {
-      return await settleWithin(answer, this.#timers, this.#lookupLimitMs, late);
-    } finally {
-      this.#pending--;
-    }
   }
 
   #tellSource(tell: (source: SessionSource) => void): void {
@@ -695,12 +594,6 @@ function byExpiry(a: SessionCore, b: SessionCore): number {
   return a.expiresAtMs < b.expiresAtMs ? -1 : a.expiresAtMs > b.expiresAtMs ? 1 : 0;
 }
 
-const NOT_FOUND: LookupResult = Object.freeze({ session: null, from: null, reason: 'not-found' });
-
-function missed(reason: ResumptionReason): LookupResult {
-  return { session: null, from: null, reason };
-}
-
 /** A session that was flushed goes, where that calls nobody. */
 function endInSilence(session: SessionCore): void {
   session.owner = null;
@@ -716,14 +609,3 @@ function letGo(session: SessionCore, errors: unknown[]): void {
     errors.push(error);
   }
 }
-
-function dropDonated(answer: GetAnswer): void {
-  // A callback in plain JavaScript may well answer nothing.
-  if (answer && 'session' in answer && !answer.copy) answer.session.free('get_session_cb');
-}
-
-function dropFound(answer: SessionCore | ResumptionReason): void {
-  if (typeof answer !== 'string') answer.free('session store');
-}
-
-function ignore(): void {}

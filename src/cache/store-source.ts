@@ -8,7 +8,7 @@ import type { SessionCore } from '../session/core.ts';
 import type { ResumptionReason } from '../session/resumption-reason.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { Awaitable } from './awaitable.ts';
-import type { SessionSource } from './session-context.ts';
+import type { SessionSource } from './outside-lookup.ts';
 import type { SessionSealer } from './session-sealer.ts';
 import { type SessionStore, whenAnswered } from './store.ts';
 import { DEFAULT_MAX_PENDING_WRITES, StoreWrites } from './store-writes.ts';

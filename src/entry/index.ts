@@ -9,6 +9,7 @@ export {
 export type { ClientSessionKey } from '../cache/client-session-key.ts';
 export { GuardedStore, type GuardedStoreOptions, type GuardedStoreStats } from '../cache/guarded-store.ts';
 export { MemoryStore, type MemoryStoreOptions } from '../cache/memory-store.ts';
+export type { SessionSource } from '../cache/outside-lookup.ts';
 export {
   type ReplayAttempt,
   type ReplayGuard,
@@ -17,7 +18,7 @@ export {
 } from '../cache/replay-guard.ts';
 export { ReplayRegister, type ReplayRegisterOptions } from '../cache/replay-register.ts';
 export { SessionCache } from '../cache/session-cache.ts';
-export { SessionContext, type SessionContextOptions, type SessionSource } from '../cache/session-context.ts';
+export { SessionContext, type SessionContextOptions } from '../cache/session-context.ts';
 export { plainSealer, type SessionSealer } from '../cache/session-sealer.ts';
 export type { SessionStore, StoreEntry, WitnessedAdd } from '../cache/store.ts';
 export { StoreSource, type StoreSourceOptions } from '../cache/store-source.ts';

@@ -3,7 +3,8 @@
  * tickets and the cache of sessions. The SSL_CTX of this side of the house.
  */
 import { CacheMode } from '../cache/modes.ts';
-import { SessionContext, type SessionSource } from '../cache/session-context.ts';
+import type { SessionSource } from '../cache/outside-lookup.ts';
+import { SessionContext } from '../cache/session-context.ts';
 import { ContextTickets } from '../connection/context-tickets.ts';
 import {
   DEFAULT_MAX_KEYING_MATERIAL_AGE_SEC,

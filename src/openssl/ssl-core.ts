@@ -32,6 +32,7 @@ import {
 } from './ssl-codes.ts';
 import { type Settings, type SSL_CTX, SSL_VERIFY_PEER } from './ssl-ctx.ts';
 import { raiseFailure, SslFault } from './ssl-fault.ts';
+import { HeldSessions } from './ssl-held-sessions.ts';
 import {
   SSL_R_CALLBACK_FAILED,
   SSL_R_CONNECTION_TYPE_NOT_SET,
@@ -59,12 +60,7 @@ export abstract class SslCore implements JobOwner {
   /** While the client-hello callback runs. */
   hello: ClientHello | null = null;
   readonly #transport: Transport = new Transport();
-  /** The current session: one library reference. */
-  #session: SessionCore | null = null;
-  /** What the engine last had as its session; it becomes the current one when that changes. */
-  #engineSession: SessionCore | null = null;
-  /** What this handshake was begun with: one library reference. */
-  #offered: SessionCore | null = null;
+  readonly #sessions: HeldSessions = new HeldSessions();
   #connection: Connection | null = null;
   #runner: JobRunner | null = null;
   protected inbox: Uint8Array[] = [];
@@ -87,7 +83,6 @@ export abstract class SslCore implements JobOwner {
   /** The transport ended without a close_notify. */
   protected isCut = false;
   #beganMs: number | null = null;
-  readonly #kept: SessionCore[] = [];
 
   /** Use SSL_new. */
   constructor(ctx: SSL_CTX, settings: Settings = ctx.settings) {
@@ -97,7 +92,7 @@ export abstract class SslCore implements JobOwner {
     this.sessionCtx = ctx;
     this.#settings = { ...settings };
     try {
-      this.#exData = connectionExData.create(this.self);
+      this.#exData = connectionExData.create(this.self());
     } catch (error) {
       ctx.release();
       ctx.release();
@@ -110,9 +105,7 @@ export abstract class SslCore implements JobOwner {
   }
 
   /** As callbacks know it. */
-  protected get self(): Ssl {
-    return this as unknown as Ssl;
-  }
+  protected abstract self(): Ssl;
 
   /** Tickets that are wanted, and a request for the client's certificate. */
   protected abstract sendLate(): boolean;
@@ -231,7 +224,7 @@ export abstract class SslCore implements JobOwner {
   /** What the not-resumable callback says, asked once a handshake. */
   get mayBeResumed(): boolean {
     const { notResumable } = this.settings;
-    this.#resumable ??= notResumable === null || notResumable(this.self, 1) === 0;
+    this.#resumable ??= notResumable === null || notResumable(this.self(), 1) === 0;
     return this.#resumable;
   }
 
@@ -239,26 +232,13 @@ export abstract class SslCore implements JobOwner {
 
   /** Borrowed. */
   get session(): SessionCore | null {
-    const engines = this.#connection?.session ?? null;
-    if (engines !== null && engines !== this.#engineSession) {
-      this.#engineSession = engines;
-      this.#replaceSession(engines);
-    }
-    return this.#session;
-  }
-
-  #replaceSession(session: SessionCore | null): void {
-    // First the new one's reference: it may be the very session that is dropped.
-    session?.retain('SSL_set_session');
-    const before = this.#session;
-    this.#session = session;
-    before?.release('SSL_set_session');
+    return this.#sessions.follow(this.#connection?.session ?? null);
   }
 
   setSession(session: SessionCore | null): void {
     session?.body('SSL_set_session');
     this.#dropBadSession();
-    this.#replaceSession(session);
+    this.#sessions.current = session;
     if (session !== null) this.verifyResult = session.body('SSL_set_session').verifyResult;
   }
 
@@ -275,13 +255,13 @@ export abstract class SslCore implements JobOwner {
   keep(session: SSL_SESSION): SessionCore {
     const core = sessionOf(session, 'psk_use_session');
     core.takeFromApplication('psk_use_session');
-    this.#kept.push(core);
+    this.#sessions.keep(core);
     return core;
   }
 
   /** A library reference that somebody took for this connection. */
   keepGiven(session: SessionCore): void {
-    this.#kept.push(session);
+    this.#sessions.keep(session);
   }
 
   // The handshake ----------------------------------------------------------------------------------------
@@ -294,8 +274,7 @@ export abstract class SslCore implements JobOwner {
   protected doHandshake(): number {
     if (this.role === null) return this.refuse(SSL_R_CONNECTION_TYPE_NOT_SET);
     if (!this.hasMethod) return this.refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, 0);
-    if (this.#connection === null) this.begin();
-    const connection = this.#connection as unknown as Connection;
+    const connection = this.#connection ?? this.begin();
     this.work(() => {
       // Whoever wants the handshake complete has no more early data to write.
       if (!this.isDone && this.role === 'client') connection.endEarlyData();
@@ -325,21 +304,19 @@ export abstract class SslCore implements JobOwner {
     return ret;
   }
 
-  protected begin(stateless = false): void {
+  protected begin(stateless = false): Connection {
     const role = this.role as 'client' | 'server';
-    const before = this.#offered;
-    this.#offered = role === 'client' ? this.#session : null;
-    this.#offered?.retain('SSL_connect');
-    before?.release('SSL_connect');
     const config =
       role === 'client'
-        ? clientSetup(this.self, this.#offered, this.earlyState === 'open')
-        : serverSetup(this.self, stateless ? cookiesOf(this.self) : null);
+        ? clientSetup(this.self(), this.#sessions.offer(), this.earlyState === 'open')
+        : serverSetup(this.self(), stateless ? cookiesOf(this.self()) : null);
     this.sessionCtx.sessions.handshakeStarted(role);
     if (nodeDiagnostics.handshake.hasSubscribers) this.#beganMs = this.ctx.clock.monotonicMs();
-    this.#runner = new JobRunner(servicesOf(this.self));
-    this.#connection = new Connection(config);
-    this.#connection.start();
+    this.#runner = new JobRunner(servicesOf(this.self()));
+    const connection = new Connection(config);
+    this.#connection = connection;
+    connection.start();
+    return connection;
   }
 
   // Bytes ------------------------------------------------------------------------------------------------
@@ -437,7 +414,7 @@ export abstract class SslCore implements JobOwner {
         this.#onError(connection, event.error);
         return;
       case 'keylog':
-        this.ctx.keyLog?.(this.self, event.line);
+        this.ctx.keyLog?.(this.self(), event.line);
         return;
       case 'early-data':
       case 'close-notify':
@@ -467,7 +444,7 @@ export abstract class SslCore implements JobOwner {
       session.markNotResumable();
       throw new UsageError('ERR_OPENSSL_NOT_RESUMABLE', 'the session may not be resumed');
     }
-    if (connection.info.version === ProtocolVersion.TLS1_3) this.sessionCtx.tickets.announce(this.self);
+    if (connection.info.version === ProtocolVersion.TLS1_3) this.sessionCtx.tickets.announce(this.self());
   }
 
   #askAboutHello(connection: Connection, paused: { readonly id: number; readonly job: SelectJob }): void {
@@ -476,7 +453,7 @@ export abstract class SslCore implements JobOwner {
     let answer: number;
     try {
       this.hello = readClientHello(paused.job.clientHello.subarray(4));
-      answer = clientHello === null ? 1 : clientHello.cb(this.self, clientHello.arg);
+      answer = clientHello === null ? 1 : clientHello.cb(this.self(), clientHello.arg);
     } catch (error) {
       connection.failJob(paused.id, error);
       return;
@@ -496,8 +473,9 @@ export abstract class SslCore implements JobOwner {
     this.verifyResult = info.verifyResult;
     const { sessions } = this.sessionCtx;
     reportCompleted(info, role, sessions, nodeDiagnostics, this.#beganMs);
-    if (role === 'client' && this.#offered !== null && info.version === ProtocolVersion.TLS1_3) {
-      sessions.usedUp(this.#offered);
+    const { offered } = this.#sessions;
+    if (role === 'client' && offered !== null && info.version === ProtocolVersion.TLS1_3) {
+      sessions.usedUp(offered);
     }
   }
 
@@ -505,13 +483,15 @@ export abstract class SslCore implements JobOwner {
     try {
       if (this.role === 'client') {
         const { info } = this.#connection as Connection;
+        const { sessions } = this.sessionCtx;
+        const { offered } = this.#sessions;
         // A new ticket takes the place of the session that it came with (RFC 5077, 3.3).
-        if (info.resumed && info.version === ProtocolVersion.TLS1_2 && this.#offered !== null) {
-          this.sessionCtx.sessions.usedUp(this.#offered);
+        if (info.resumed && info.version === ProtocolVersion.TLS1_2 && offered !== null) {
+          sessions.usedUp(offered);
         }
-        this.sessionCtx.sessions.established(session, {
+        sessions.established(session, {
           role: 'client',
-          resumed: (this.#connection as Connection).info.resumed,
+          resumed: info.resumed,
           verifiesPeer: (this.settings.verifyMode & SSL_VERIFY_PEER) !== 0,
           singleUse: false,
           noTickets: false,
@@ -546,9 +526,9 @@ export abstract class SslCore implements JobOwner {
   }
 
   protected clearNow(): void {
-    if (this.#dropBadSession()) this.#replaceSession(null);
+    if (this.#dropBadSession()) this.#sessions.current = null;
     this.endConnection();
-    this.verifyResult = this.#session?.body('SSL_clear').verifyResult ?? 0;
+    this.verifyResult = this.#sessions.current?.body('SSL_clear').verifyResult ?? 0;
   }
 
   protected endConnection(): void {
@@ -562,10 +542,7 @@ export abstract class SslCore implements JobOwner {
     connection?.destroy();
     this.#connection = null;
     this.#runner = null;
-    this.#engineSession = null;
-    this.#offered?.release('SSL_connect');
-    this.#offered = null;
-    for (const session of this.#kept.splice(0)) session.release('psk_use_session');
+    this.#sessions.endConnection();
     for (const bytes of [...this.inbox, ...this.earlyInbox]) bytes.fill(0);
     this.inbox = [];
     this.earlyInbox = [];
@@ -607,8 +584,10 @@ export abstract class SslCore implements JobOwner {
       };
       step(() => void this.#dropBadSession());
       this.endConnection();
-      step(() => this.#replaceSession(null));
-      step(() => connectionExData.release(this.self, this.#exData));
+      step(() => {
+        this.#sessions.current = null;
+      });
+      step(() => connectionExData.release(this.self(), this.#exData));
       this.#transport.release();
       step(() => this.#ctx.release());
       step(() => this.sessionCtx.release());

@@ -36,6 +36,10 @@ import { checkEarlySession } from './ssl-services.ts';
 
 /** A connection. Programs hold it by the functions of ssl-connection.ts and its kin, under the type SSL. */
 export class Ssl extends SslCore {
+  protected override self(): Ssl {
+    return this;
+  }
+
   // Data -------------------------------------------------------------------------------------------------
 
   read(buffer: Uint8Array, keep: boolean): number {
@@ -133,7 +137,8 @@ export class Ssl extends SslCore {
 
   #writeEarly(data: Uint8Array): number {
     if (this.role === null) return this.refuse(SSL_R_UNINITIALIZED);
-    if (this.connection === null) {
+    let { connection } = this;
+    if (connection === null) {
       const session = this.session;
       const promised = session === null ? 0 : session.body('SSL_write_early_data').maxEarlyData;
       if (!this.hasMethod || (promised === 0 && this.settings.pskUse === null)) {
@@ -148,11 +153,10 @@ export class Ssl extends SslCore {
         }
       }
       this.earlyState = 'open';
-      this.begin();
+      connection = this.begin();
       // Only until the hello is out: what the server says is read by the next call.
       this.work(() => true);
     }
-    const connection = this.connection as unknown as Connection;
     if (connection.error !== null) return this.failed(-1);
     if (this.pendingWrite === null) {
       // Nothing to write it with, or no more: refused, finished, or never promised.
@@ -178,17 +182,18 @@ export class Ssl extends SslCore {
       this.refuse(SSL_R_UNINITIALIZED);
       return failure;
     }
-    const isFirst = this.connection === null;
+    let { connection } = this;
+    const isFirst = connection === null;
     const isLate = this.earlyState === 'finished' || (!isFirst && this.earlyState === 'none');
     if (this.role === 'client' || !this.hasMethod || isLate) {
       this.refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED);
       return failure;
     }
-    if (isFirst) {
+    if (connection === null) {
       this.earlyState = 'open';
-      this.begin();
+      connection = this.begin();
     }
-    const { info } = this.connection as unknown as Connection;
+    const { info } = connection;
     const isOver = (): boolean =>
       this.isDone ||
       info.earlyDataEnded ||
@@ -201,7 +206,7 @@ export class Ssl extends SslCore {
       this.code = SSL_ERROR_NONE;
       return { ret: SSL_READ_EARLY_DATA_SUCCESS, readbytes: takeFrom(this.earlyInbox, buffer, false) };
     }
-    if ((this.connection as unknown as Connection).error !== null) {
+    if (connection.error !== null) {
       this.failed(0);
       return failure;
     }
@@ -310,8 +315,7 @@ export class Ssl extends SslCore {
       if (this.role !== 'server' || !this.ctx.method.server) {
         return this.refuse(ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED);
       }
-      this.begin(true);
-      const connection = this.connection as unknown as Connection;
+      const connection = this.begin(true);
       const isRetrySent = (): boolean => connection.stateName === 'statelessRetrySent';
       this.work(() => isRetrySent() || connection.info.cookieVerified);
       if (connection.error !== null || this.transport.isFull) return this.failed(-1);

@@ -4,11 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import {
-  type EstablishedSession,
-  type LookupResult,
-  SessionContext,
-} from '../../src/cache/session-context.ts';
+import type { LookupResult } from '../../src/cache/outside-lookup.ts';
+import { type EstablishedSession, SessionContext } from '../../src/cache/session-context.ts';
 import { liveSessionCount, type SessionCore } from '../../src/session/core.ts';
 import { idOf, makeSession, NOON, TestClock } from '../support/sessions.ts';
 import { drop, free, ModelCache, type ModelSession } from './model.ts';
