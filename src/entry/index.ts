@@ -66,6 +66,7 @@ export {
   DEFAULT_MIN_VERSION,
   type SecureVersion,
 } from '../net/defaults.ts';
+export type { ServerEvents, TLSSocketEvents } from '../net/events.ts';
 export { type CreateFleetOptions, createFleet } from '../net/fleet.ts';
 export { checkServerIdentity } from '../net/identity.ts';
 export {

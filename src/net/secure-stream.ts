@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { type AddressInfo, Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type {
   CipherNameAndProtocol,
   DetailedPeerCertificate,
@@ -22,6 +22,7 @@ import { type Session, sessionHandle } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
 import { fingerprintView, legacyCertificate } from './certificate-view.ts';
+import { SocketBase } from './events.ts';
 import {
   invalidArgType,
   outOfRange,
@@ -54,7 +55,7 @@ const ADDRESSES = [
  * `instanceof net.Socket` holds, as for node:tls: programs ask for it. The constructor is Duplex's alone, so
  * there is no handle, and none of net.Socket's own state: what its prototype reads of it is overridden here.
  */
-export abstract class SecureStream extends Duplex {
+export abstract class SecureStream extends SocketBase {
   static {
     Object.setPrototypeOf(SecureStream.prototype, Socket.prototype);
     for (const name of ADDRESSES) {

@@ -1,12 +1,13 @@
 /** tls.createServer, over this engine. */
 import { captureRejectionSymbol } from 'node:events';
-import { type BlockList, Server as NetServer, type ServerOpts } from 'node:net';
+import type { BlockList, ServerOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Field } from '../session/body.ts';
 import type { SessionCore } from '../session/core.ts';
 import { encodeEnvelope } from '../session/envelope.ts';
 import { readSession } from '../session/forms.ts';
 import { UsageError } from '../util/errors.ts';
+import { ServerBase } from './events.ts';
 import { HandshakeWatch } from './handshake-watch.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
 import {
@@ -77,7 +78,7 @@ function netOptions(options: ServerOptions): ServerOpts {
   };
 }
 
-export class Server extends NetServer implements SocketListener {
+export class Server extends ServerBase implements SocketListener {
   readonly #options: ServerOptions;
   #context: SecureContext;
   readonly #watch: HandshakeWatch<TLSSocket> | null;

@@ -57,3 +57,22 @@ export type Refused = [
   // @ts-expect-error a name that is not in the list of what is left out
   Holds<Same<Missing<Ours, Theirs>, never>>,
 ];
+
+// Listeners know what they are given, of node:tls's events and of those that only this library has.
+export function heard(socket: ours.TLSSocket, server: ours.Server): void {
+  socket.on('earlyDataStatus', (accepted, reason) => {
+    void (accepted satisfies boolean);
+    // @ts-expect-error it is not any
+    void (reason satisfies number);
+  });
+  // @ts-expect-error likewise
+  socket.once('earlyData', (data) => void (data satisfies number));
+  // @ts-expect-error likewise
+  socket.on('session', (session) => void (session satisfies number));
+  // @ts-expect-error likewise
+  server.on('earlyConnection', (early) => void (early satisfies number));
+  server.on('tlsClientError', (error, failed) => void [error.message, failed.earlyBytes]);
+  server.on('resumeSession', (id, done) => done(null, id));
+  // What has no type is taken as it comes.
+  socket.on('another', (value: string) => void value).getSession();
+}
