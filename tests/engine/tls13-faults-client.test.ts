@@ -14,12 +14,12 @@ import {
   clientWithout,
   retry,
   set,
-  shorter,
+  wrongFinished,
 } from '../support/tls13-faults.ts';
 import { editExtensions, flip, having, helloExtensions } from '../support/wire.ts';
 
 const credential = await engineCredential();
-const { client_hello, certificate, certificate_verify, finished } = HandshakeType;
+const { client_hello, certificate, certificate_verify } = HandshakeType;
 
 describe('ClientHello', () => {
   const psk = (body: Uint8Array): Uint8Array => {
@@ -349,18 +349,7 @@ describe('the client’s flight', () => {
       reason: 'wrong-signature-scheme',
       alert: 'illegal_parameter',
     },
-    {
-      what: 'a wrong Finished',
-      edit: only13(finished, (body) => flip(body, -1)),
-      reason: 'bad-finished',
-      alert: 'decrypt_error',
-    },
-    {
-      what: 'a Finished that is too short',
-      edit: only13(finished, shorter),
-      reason: 'decode-error',
-      alert: 'decode_error',
-    },
+    ...wrongFinished,
     {
       what: 'a message that was changed before it',
       edit: only13(certificate_verify, (body) => flip(body, -1)),

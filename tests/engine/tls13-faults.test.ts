@@ -19,11 +19,12 @@ import {
   set,
   shorter,
   suiteAt,
+  wrongFinished,
 } from '../support/tls13-faults.ts';
 import { editExtensions, flip, without } from '../support/wire.ts';
 
 const credential = await engineCredential();
-const { server_hello, encrypted_extensions, certificate, certificate_verify, finished } = HandshakeType;
+const { server_hello, encrypted_extensions, certificate, certificate_verify } = HandshakeType;
 
 describe('ServerHello', () => {
   check('toClient', [
@@ -484,24 +485,7 @@ describe('the server’s certificate', () => {
       reason: 'decode-error',
       alert: 'decode_error',
     },
-    {
-      what: 'a wrong Finished',
-      edit: only13(finished, (body) => flip(body, -1)),
-      reason: 'bad-finished',
-      alert: 'decrypt_error',
-    },
-    {
-      what: 'a Finished that is too short',
-      edit: only13(finished, shorter),
-      reason: 'decode-error',
-      alert: 'decode_error',
-    },
-    {
-      what: 'a Finished that is too long',
-      edit: only13(finished, longer),
-      reason: 'decode-error',
-      alert: 'decode_error',
-    },
+    ...wrongFinished,
     {
       what: 'a message that was changed before it',
       edit: only13(encrypted_extensions, () => new Uint8Array(2)),

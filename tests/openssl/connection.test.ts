@@ -1,7 +1,7 @@
 /** A C program's connections in TypeScript: two SSLs over memory BIOs, for TLS 1.2 and 1.3. */
 import { describe, expect, test } from 'vitest';
 import * as ssl from '../../src/entry/openssl.ts';
-import { bytes, type Ctx, chain, Program, type Ssl, text } from './program.ts';
+import { bytes, chain, Program, type Ssl, text } from './program.ts';
 
 /** Both sides in turn until both are done; then the client reads what came after. */
 function shake(c: Ssl, s: Ssl): [number, number] {
@@ -20,17 +20,6 @@ function close(c: Ssl, s: Ssl): void {
   ssl.SSL_shutdown(c);
   ssl.SSL_shutdown(s);
   ssl.SSL_shutdown(c);
-}
-
-/** A full handshake, closed in order; the client's session with a reference of the test's. */
-function firstSession(program: Program, client: Ctx, server: Ctx): ssl.SSL_SESSION {
-  const { c, s } = program.pair(client, server);
-  expect(shake(c, s)).toEqual([1, 1]);
-  const session = ssl.SSL_get1_session(c);
-  if (session === null) throw new Error('no session');
-  program.later(() => ssl.SSL_SESSION_free(session));
-  close(c, s);
-  return session;
 }
 
 describe.each([
@@ -69,7 +58,7 @@ describe.each([
     using program = new Program();
     const client = program.client(version);
     const server = program.server(version);
-    const session = firstSession(program, client, server);
+    const session = program.firstSession(client, server);
     const { c, s } = program.pair(client, server, (c) => expect(ssl.SSL_set_session(c, session)).toBe(1));
     expect(ssl.SSL_get_session(c)).toBe(session);
     expect(shake(c, s)).toEqual([1, 1]);
@@ -94,7 +83,7 @@ describe.each([
     for (const options of [0, ssl.SSL_OP_NO_TICKET]) {
       ssl.SSL_CTX_set_options(server, options);
       const before = ssl.SSL_CTX_sess_timeouts(server);
-      const session = firstSession(program, client, server);
+      const session = program.firstSession(client, server);
       late += 7_300_000;
       const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
       expect(shake(c, s)).toEqual([1, 1]);
@@ -137,7 +126,7 @@ describe.each([
     expect(ssl.SSL_CTX_sess_get_new_cb(server)).not.toBeNull();
     expect(ssl.SSL_CTX_sess_get_get_cb(server)).not.toBeNull();
     expect(ssl.SSL_CTX_sess_get_remove_cb(server)).not.toBeNull();
-    const session = firstSession(program, client, server);
+    const session = program.firstSession(client, server);
     expect(external.size).toBeGreaterThan(0);
     expect(ssl.SSL_CTX_sess_number(server)).toBe(0);
     const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
@@ -162,7 +151,7 @@ describe.each([
     const keys = ssl.SSL_CTX_get_tlsext_ticket_keys(first);
     expect(keys).toHaveLength(80);
     for (const same of [false, true]) {
-      const session = firstSession(program, client, first);
+      const session = program.firstSession(client, first);
       if (same) expect(ssl.SSL_CTX_set_tlsext_ticket_keys(second, keys)).toBe(1);
       const { c, s } = program.pair(client, second, (c) => ssl.SSL_set_session(c, session));
       expect(shake(c, s)).toEqual([1, 1]);
@@ -198,7 +187,7 @@ describe.each([
         },
         'appdata',
       );
-      const session = firstSession(program, client, server);
+      const session = program.firstSession(client, server);
       const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
       expect(shake(c, s)).toEqual(result);
       const success = version === 0x0304 ? ssl.SSL_TICKET_SUCCESS_RENEW : ssl.SSL_TICKET_SUCCESS;
@@ -230,14 +219,14 @@ describe.each([
       [2, 1],
       [0, 0],
     ] as const) {
-      const session = firstSession(program, client, server);
+      const session = program.firstSession(client, server);
       decrypt = ret;
       const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
       expect(shake(c, s)).toEqual([1, 1]);
       expect(ssl.SSL_session_reused(c)).toBe(reused);
       close(c, s);
     }
-    const session = firstSession(program, client, server);
+    const session = program.firstSession(client, server);
     decrypt = -1;
     const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
     expect(shake(c, s)).toEqual([-1, -1]);
@@ -438,7 +427,7 @@ test('early data: written first, read first, taken once, and the callback may re
     expect(shake(c, s)).toEqual([1, 1]);
     return { c, s, reads, got };
   };
-  const first = firstSession(program, client, server);
+  const first = program.firstSession(client, server);
   // The client's session object is used up by its connection; this is another of the same.
   const twin = ssl.d2i_SSL_SESSION(ssl.i2d_SSL_SESSION(first) as Uint8Array) as ssl.SSL_SESSION;
   program.later(() => ssl.SSL_SESSION_free(twin));
@@ -453,7 +442,7 @@ test('early data: written first, read first, taken once, and the callback may re
   expect(ssl.SSL_get_early_data_status(again.c)).toBe(ssl.SSL_EARLY_DATA_REJECTED);
   close(again.c, again.s);
   allowed = 0;
-  const refused = early(firstSession(program, client, server));
+  const refused = early(program.firstSession(client, server));
   expect([refused.got, ssl.SSL_session_reused(refused.s)]).toEqual(['', 1]);
   expect(refused.s.engine.info.earlyDataReason).toBe('early-data-refused-by-callback');
   close(refused.c, refused.s);

@@ -116,6 +116,15 @@ export class Program implements Disposable {
     return session as NonNullable<T>;
   }
 
+  /** The client's session of a full handshake that was closed in order. */
+  firstSession(client: Ctx, server: Ctx): Session {
+    const { c, s } = this.pair(client, server);
+    expect(connect(c, s)).toBe(true);
+    const session = this.owned(ssl.SSL_get1_session(c));
+    this.end(c, s);
+    return session;
+  }
+
   later(free: () => void): void {
     this.#free.push(free);
   }

@@ -9,7 +9,7 @@ import { HandshakeType } from '../../src/wire/numbers.ts';
 import { Memory, type PairOptions } from './engine-pair.ts';
 import { type Edit13, editing13, only13, openPair } from './open-pair.ts';
 import { fault } from './tls12.ts';
-import { editExtensions, having, without } from './wire.ts';
+import { editExtensions, flip, having, without } from './wire.ts';
 
 export interface Case {
   readonly what: string;
@@ -63,7 +63,7 @@ export const longer = (body: Uint8Array): Uint8Array => concatBytes(body, new Ui
 export const shorter = (body: Uint8Array): Uint8Array => body.slice(0, -1);
 export const suiteAt = (body: Uint8Array): number => 35 + (body[34] as number);
 
-const { client_hello, server_hello, encrypted_extensions } = HandshakeType;
+const { client_hello, server_hello, encrypted_extensions, finished } = HandshakeType;
 export const serverHello = (type: number, hex: string, nth = 0): Edit13 =>
   only13(server_hello, (body) => editExtensions(body, 'server', having(type, fromHex(hex))), nth);
 export const serverWithout = (type: number, nth = 0): Edit13 =>
@@ -82,3 +82,25 @@ export const encrypted = (type: number, hex: string): Edit13 =>
 
 export const retry: PairOptions = { server: { groups: [0x18] } };
 export const earlyServer = { maxEarlyData: 1000, replayGuard: true };
+
+/** What either end must find in the other's Finished. */
+export const wrongFinished: readonly Case[] = [
+  {
+    what: 'a wrong Finished',
+    edit: only13(finished, (body) => flip(body, -1)),
+    reason: 'bad-finished',
+    alert: 'decrypt_error',
+  },
+  {
+    what: 'a Finished that is too short',
+    edit: only13(finished, shorter),
+    reason: 'decode-error',
+    alert: 'decode_error',
+  },
+  {
+    what: 'a Finished that is too long',
+    edit: only13(finished, longer),
+    reason: 'decode-error',
+    alert: 'decode_error',
+  },
+];

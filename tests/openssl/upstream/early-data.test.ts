@@ -1,6 +1,7 @@
 /** Early data: what OpenSSL's sslapitest.c asserts of it, through the C names. */
 import { expect } from 'vitest';
 import * as ssl from '../../../src/entry/openssl.ts';
+import { NamedGroup } from '../../../src/util/registries.ts';
 import {
   bytes,
   type Ctx,
@@ -17,6 +18,8 @@ import {
 } from '../program.ts';
 import { upstream } from './upstream.ts';
 
+const { secp384r1: P384 } = NamedGroup;
+
 const {
   SSL_READ_EARLY_DATA_ERROR: ERROR,
   SSL_READ_EARLY_DATA_SUCCESS: SUCCESS,
@@ -32,7 +35,6 @@ const SUITES = [
   'TLS_AES_128_CCM_SHA256',
   'TLS_AES_128_CCM_8_SHA256',
 ];
-const P384 = 0x18;
 
 /** An external key that both ends have, and what they say it is called. */
 class ExternalKey {

@@ -1,7 +1,8 @@
 /** What goes over the wire: OpenSSL's TLSProxy tests of tickets, extended master secret and sequences of messages. */
 import { expect } from 'vitest';
 import * as ssl from '../../../src/entry/openssl.ts';
-import { Alert } from '../../../src/util/registries.ts';
+import { Alert, NamedGroup } from '../../../src/util/registries.ts';
+import { ExtensionType } from '../../../src/wire/numbers.ts';
 import {
   bytes,
   type Ctx,
@@ -24,13 +25,16 @@ import {
 } from './tap.ts';
 import { upstream } from './upstream.ts';
 
-const SERVER_NAME = 0;
-const STATUS_REQUEST = 5;
-const ALPN = 16;
-const EXTENDED_MASTER_SECRET = 23;
-const TICKET = 35;
-const KEY_SHARE = 51;
-const P384 = 0x18;
+const {
+  server_name: SERVER_NAME,
+  status_request: STATUS_REQUEST,
+  application_layer_protocol_negotiation: ALPN,
+  extended_master_secret: EXTENDED_MASTER_SECRET,
+  session_ticket: TICKET,
+  key_share: KEY_SHARE,
+} = ExtensionType;
+const { secp384r1: P384 } = NamedGroup;
+
 /** Its records have no explicit nonce, which the tap would have to take off. */
 const SUITE12 = 'ECDHE-ECDSA-CHACHA20-POLY1305';
 

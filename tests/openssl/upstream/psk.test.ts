@@ -1,7 +1,8 @@
 /** Pre-shared keys, cookies and key exchange modes: what OpenSSL's tests assert, through the C names. */
 import { expect } from 'vitest';
 import * as ssl from '../../../src/entry/openssl.ts';
-import { Alert } from '../../../src/util/registries.ts';
+import { Alert, NamedGroup } from '../../../src/util/registries.ts';
+import { ExtensionType } from '../../../src/wire/numbers.ts';
 import {
   bytes,
   type Ctx,
@@ -26,24 +27,18 @@ import {
 } from './tap.ts';
 import { upstream } from './upstream.ts';
 
-const PSK = 41;
-const PSK_MODES = 45;
-const KEY_SHARE = 51;
-const SIGNATURE_ALGORITHMS = 13;
-const SUPPORTED_GROUPS = 10;
-const X25519 = 0x1d;
-const P384 = 0x18;
+const {
+  key_share: KEY_SHARE,
+  pre_shared_key: PSK,
+  psk_key_exchange_modes: PSK_MODES,
+  signature_algorithms: SIGNATURE_ALGORITHMS,
+  supported_groups: SUPPORTED_GROUPS,
+} = ExtensionType;
+const { x25519: X25519, secp384r1: P384 } = NamedGroup;
+
 const CCM_SUITE = 'TLS_AES_128_CCM_SHA256';
 const SHA256_SUITE = 'TLS_AES_128_GCM_SHA256';
 const SHA384_SUITE = 'TLS_AES_256_GCM_SHA384';
-
-function firstSession(program: Program, client: Ctx, server: Ctx): Session {
-  const { c, s } = program.pair(client, server);
-  expect(connect(c, s)).toBe(true);
-  const session = program.owned(ssl.SSL_get1_session(c));
-  program.end(c, s);
-  return session;
-}
 
 // sslapitest.c ----------------------------------------------------------------------------------------------
 
@@ -147,7 +142,7 @@ upstream('test_tls13_no_dhe_kex', 8, (index) => {
   if (serverAllows) ssl.SSL_CTX_set_options(server, ssl.SSL_OP_ALLOW_NO_DHE_KEX);
   if (serverPrefers) ssl.SSL_CTX_set_options(server, ssl.SSL_OP_PREFER_NO_DHE_KEX);
   if (clientAllows) ssl.SSL_CTX_set_options(client, ssl.SSL_OP_ALLOW_NO_DHE_KEX);
-  const session = firstSession(program, client, server);
+  const session = program.firstSession(client, server);
   const { c, s } = program.pair(client, server);
   ssl.SSL_set_bio(c, memory(), memory());
   ssl.SSL_set_bio(s, memory(), memory());
@@ -265,7 +260,7 @@ upstream('test_ciphersuite_change', 1, () => {
     program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
   suites(server, `${SHA256_SUITE}:${SHA384_SUITE}:${CCM_SUITE}`);
   suites(client, SHA256_SUITE);
-  const first = firstSession(program, client, server);
+  const first = program.firstSession(client, server);
   // Another suite of the same hash resumes.
   suites(client, CCM_SUITE);
   const second = resume(first);
@@ -280,7 +275,7 @@ upstream('test_ciphersuite_change', 1, () => {
   expect(ssl.SSL_session_reused(third.c)).toBe(0);
   program.end(third.c, third.s);
 
-  const ofSha384 = firstSession(program, client, server);
+  const ofSha384 = program.firstSession(client, server);
   suites(client, `${SHA256_SUITE}:${SHA384_SUITE}`);
   suites(server, SHA384_SUITE);
   // OpenSSL's client notices that the session changed under it. Here it cannot: what was offered is fixed.
@@ -318,7 +313,7 @@ function proxied(program: Program, suites = SHA256_SUITE): Proxied {
   const client = program.client(TLS1_3);
   const server = program.server(TLS1_3);
   for (const ctx of [client, server]) expect(ssl.SSL_CTX_set_ciphersuites(ctx, suites)).toBe(1);
-  return { client, server, session: firstSession(program, client, server) };
+  return { client, server, session: program.firstSession(client, server) };
 }
 
 function resumeThrough(program: Program, set: Proxied, filter?: Filter): Tap {

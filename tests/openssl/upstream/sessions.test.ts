@@ -416,14 +416,6 @@ function disguised(program: Program, session: Session, version: number): Session
   return copy;
 }
 
-function firstSession(program: Program, client: Ctx, server: Ctx): Session {
-  const { c, s } = program.pair(client, server);
-  expect(connect(c, s)).toBe(true);
-  const session = program.owned(ssl.SSL_get1_session(c));
-  program.end(c, s);
-  return session;
-}
-
 upstream('10-resumption', 65, (index) => {
   using program = new Program();
   const client = program.client();
@@ -432,7 +424,7 @@ upstream('10-resumption', 65, (index) => {
     // With a HelloRetryRequest the session is resumed all the same.
     ssl.SSL_CTX_set1_groups(server, [0x17]);
     ssl.SSL_CTX_set1_groups(client, [0x1d, 0x17]);
-    const session = firstSession(program, client, server);
+    const session = program.firstSession(client, server);
     const { c, s } = program.pair(client, server, (c) => ssl.SSL_set_session(c, session));
     expect(connect(c, s)).toBe(true);
     expect([ssl.SSL_session_reused(c), ssl.SSL_version(c)]).toEqual([1, TLS1_3]);
@@ -453,7 +445,7 @@ upstream('10-resumption', 65, (index) => {
   const made = isSpoken(original) ? original : resume;
   ssl.SSL_CTX_set_min_proto_version(fixedCtx, made);
   ssl.SSL_CTX_set_max_proto_version(fixedCtx, made);
-  const real = firstSession(program, client, server);
+  const real = program.firstSession(client, server);
   const session = isSpoken(original) ? real : disguised(program, real, original);
   ssl.SSL_CTX_set_min_proto_version(fixedCtx, 0);
   ssl.SSL_CTX_set_max_proto_version(fixedCtx, resume);
@@ -500,7 +492,7 @@ upstream('test_tls12_psk_resume_sessid_mismatch', 3, (index) => {
   using program = new Program();
   const { client, server } = contexts12(program, index);
   ssl.SSL_CTX_set_options(server, ssl.SSL_OP_NO_TICKET);
-  const session = firstSession(program, client, server);
+  const session = program.firstSession(client, server);
   expect(ssl.SSL_SESSION_get_id(session)).toHaveLength(32);
   const offered = withId(program, session, [0xde, 0xad, 0xbe, 0xef, 1, 2, 3, 4]);
   ssl.SSL_CTX_set_session_cache_mode(
