@@ -1,7 +1,6 @@
 /** Our end of the matrix: servers and clients as applications make them, with what they saw kept. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ConnectOptions,
   connect,
@@ -10,6 +9,7 @@ import {
   type ServerOptions,
   type TLSSocket,
 } from '../../src/entry/index.ts';
+import { until } from '../support/until.ts';
 
 /** What one connection of our server came to. */
 export interface Served {
@@ -106,15 +106,6 @@ export async function serve(options: OurServerOptions): Promise<OurServer> {
       server.context.destroy();
     },
   };
-}
-
-/** Waits until something holds, which it must within 15 s. */
-export async function until(holds: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 15_000;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`not in time: ${what}`);
-    await delay(5);
-  }
 }
 
 /** A connection of our client. */

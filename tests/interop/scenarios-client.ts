@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { ReplayGuard } from '../../src/cache/replay-guard.ts';
-import { echo, type OurServerOptions, serve, until } from './our-end.ts';
+import { until } from '../support/until.ts';
+import { echo, type OurServerOptions, serve } from './our-end.ts';
 import type { ClientReport, ClientWish } from './peers/contract.ts';
 import type { ScenarioId } from './table.ts';
 import { keyLogLines, PSK, versionOptions, type World } from './world.ts';

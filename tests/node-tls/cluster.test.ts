@@ -4,6 +4,7 @@ import { clusterKeyring } from '../../src/node-tls/cluster-keyring.ts';
 import { bundle } from '../support/bundle.ts';
 import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
 import { type RunningPeer, spawnPeer } from '../support/peer.ts';
+import { until } from '../support/until.ts';
 import { visit } from './servers.ts';
 
 interface Line {
@@ -32,20 +33,12 @@ describe('the workers of a cluster', () => {
     return [...new Map(lines.map((line) => [line.id, line])).values()];
   }
 
-  async function until<T>(what: () => T | null | undefined | false): Promise<T> {
-    for (;;) {
-      const found = what();
-      if (found) return found;
-      await new Promise((done) => setTimeout(done, 20));
-    }
-  }
-
   it('resume at each other through rotations, and a worker that comes in the place of a dead one does too', async () => {
     await using peer = spawnPeer(process.execPath, [program, files.chain, files.key]);
     const [one, two] = await until(() => {
       const lines = latest(peer);
       return lines.length === 2 && lines;
-    });
+    }, 'two workers');
     if (one === undefined || two === undefined) throw new Error('no workers');
     const first = await visit(one.port);
     expect(first.text).toBe('full');
@@ -56,12 +49,15 @@ describe('the workers of a cluster', () => {
     await until(() => {
       const [a, b] = latest(peer);
       return a?.current !== one.current && a?.current === b?.current;
-    });
+    }, 'the workers have another key');
     expect((await visit(two.port, { session })).text).toBe('resumed');
 
     const { session: last } = await visit(two.port);
     peer.stdin.write('kill\n');
-    const fresh = await until(() => latest(peer).find(({ id }) => id > 2));
+    const fresh = await until(
+      () => latest(peer).find(({ id }) => id > 2),
+      'a worker in the place of the dead one',
+    );
     expect((await visit(fresh.port, { session: last })).text).toBe('resumed');
   });
 
@@ -71,11 +67,11 @@ describe('the workers of a cluster', () => {
       const [a, b] = latest(peer);
       return a !== undefined && a.current === b?.current ? a : null;
     };
-    const before = await until(same);
+    const before = await until(same, 'two workers with one key');
     const after = await until(() => {
       const now = same();
       return now !== null && now.current !== before.current ? now : null;
-    });
+    }, 'both have the next key');
     expect(after.current).toMatch(/^[0-9a-f]{32}$/);
   });
 

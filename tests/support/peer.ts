@@ -9,6 +9,7 @@ import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { describe, test } from 'vitest';
+import { until } from './until.ts';
 
 /** The Debian package that brings each program. */
 const packages = {
@@ -339,17 +340,21 @@ export async function startPeerServer(options: PeerServerOptions): Promise<PeerS
 }
 
 async function untilItAnswers(peer: RunningPeer, host: string, port: number, limitMs: number): Promise<void> {
-  const end = performance.now() + limitMs;
   let gone = false;
   void peer.exited.then(() => {
     gone = true;
   });
-  while (!(await answers(host, port))) {
-    if (gone || performance.now() > end) {
-      throw new Error(`no answer on port ${port}\n--- stdout\n${peer.stdout}\n--- stderr\n${peer.stderr}`);
-    }
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  const silence = (): string =>
+    `an answer on port ${port}\n--- stdout\n${peer.stdout}\n--- stderr\n${peer.stderr}`;
+  await until(
+    async () => {
+      if (await answers(host, port)) return true;
+      if (gone) throw new Error(`it ended before ${silence()}`);
+      return false;
+    },
+    silence,
+    limitMs,
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type RedisClientType } from 'redis';
 import { freePort, type PeerServer, startPeerServer } from './peer.ts';
+import { until } from './until.ts';
 
 export interface RedisServer extends PeerServer {
   readonly url: string;
@@ -80,15 +81,17 @@ export async function startRedisCluster(path: string): Promise<RedisCluster> {
         await client.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(node.port), String(buses[i])]);
       }
     });
-    const end = performance.now() + 20_000;
     for (const node of nodes) {
       await withRedis(node.url, async (client) => {
-        for (;;) {
-          const info = String(await client.sendCommand(['CLUSTER', 'INFO']));
-          if (/cluster_state:ok/.test(info) && /cluster_known_nodes:3/.test(info)) return;
-          if (performance.now() > end) throw new Error(`the cluster did not come together:\n${info}`);
-          await new Promise((done) => setTimeout(done, 50));
-        }
+        let info = '';
+        await until(
+          async () => {
+            info = String(await client.sendCommand(['CLUSTER', 'INFO']));
+            return /cluster_state:ok/.test(info) && /cluster_known_nodes:3/.test(info);
+          },
+          () => `the cluster comes together:\n${info}`,
+          20_000,
+        );
       });
     }
   } catch (error) {

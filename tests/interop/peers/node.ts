@@ -1,5 +1,6 @@
 /** Stock node:tls of some version, in a process of its own. */
-import { setTimeout as delay } from 'node:timers/promises';
+
+import { until } from '../../support/until.ts';
 import { NodePeer, type Seen } from '../node-peer.ts';
 import type { Version } from '../table.ts';
 import {
@@ -173,13 +174,10 @@ class NodeServing implements ServingPeer {
   async respond(): Promise<void> {}
 
   async report(): Promise<ServerReport> {
-    const end = performance.now() + 15_000;
-    while (this.#waiting[0] === undefined) {
-      this.#waiting.push(...(await this.#peer.seen(this.port, true)));
-      if (performance.now() > end) throw new Error('node:tls saw no connection end');
-      await delay(10);
-    }
-    const one = this.#waiting.shift() as Seen;
+    const one = await until(async () => {
+      if (this.#waiting.length === 0) this.#waiting.push(...(await this.#peer.seen(this.port, true)));
+      return this.#waiting.shift();
+    }, 'node:tls sees a connection end');
     const connected = one.protocol !== undefined;
     return {
       connected,
