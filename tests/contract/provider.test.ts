@@ -5,6 +5,7 @@ import { createNodeProvider, nodeProvider } from '../../src/crypto/node/index.ts
 import type { CryptoProvider } from '../../src/crypto/provider.ts';
 import { toHex } from '../../src/util/bytes.ts';
 import { NamedGroup } from '../../src/util/registries.ts';
+import { testWhere } from '../support/skip.ts';
 import { describeProvider } from './provider.ts';
 
 const HYBRID = NamedGroup.x25519mlkem768;
@@ -29,8 +30,8 @@ describe('withNobleMlKem', () => {
   });
 
   const native = nodeProvider.groups.includes(HYBRID);
-  const why = native ? '' : ' [skipped: this Node has no ML-KEM of its own]';
-  it.runIf(native)(`agrees with node:crypto's ML-KEM, both ways round${why}`, () => {
+  const why = 'this Node has no ML-KEM';
+  testWhere(native, why, "agrees with node:crypto's ML-KEM, both ways round", () => {
     for (const [one, other] of [
       [nodeProvider, withNoble],
       [withNoble, nodeProvider],
@@ -43,7 +44,7 @@ describe('withNobleMlKem', () => {
     }
   });
 
-  it.runIf(native)(`is put first where node:crypto has it${why}`, () => {
+  testWhere(native, why, 'is put first where node:crypto has it', () => {
     expect(nodeProvider.groups[0]).toBe(HYBRID);
   });
 });

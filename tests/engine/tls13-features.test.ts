@@ -9,6 +9,7 @@ import { ExtensionType } from '../../src/wire/numbers.ts';
 import { readU16List } from '../../src/wire/reader.ts';
 import { engineCredential, Memory, Pair, type PairOptions, text } from '../support/engine-pair.ts';
 import { openPair } from '../support/open-pair.ts';
+import { testWhere } from '../support/skip.ts';
 import { readMessages, readRecords } from '../support/wire.ts';
 
 const credential = await engineCredential();
@@ -294,8 +295,10 @@ test('compatibility mode: a session id and ChangeCipherSpec with it, neither wit
 describe('X25519MLKEM768', () => {
   const native = nodeProvider.groups.includes(NamedGroup.x25519mlkem768);
 
-  test.runIf(native)(
-    `is the first of what is offered where Node has ML-KEM${native ? '' : ' [skipped: it has not]'}`,
+  testWhere(
+    native,
+    'this Node has no ML-KEM',
+    'is the first of what is offered where Node has ML-KEM',
     () => {
       expect(nodeProvider.groups[0]).toBe(NamedGroup.x25519mlkem768);
       using pair = new Pair(credential).run();
@@ -303,11 +306,8 @@ describe('X25519MLKEM768', () => {
     },
   );
 
-  test.runIf(!native)(
-    `is not offered where Node has none${native ? ' [skipped: this Node has it]' : ''}`,
-    () => {
-      expect(nodeProvider.groups[0]).toBe(NamedGroup.x25519);
-      expect(() => nodeProvider.generateKeyExchange(NamedGroup.x25519mlkem768)).toThrow(/X25519MLKEM768/);
-    },
-  );
+  testWhere(!native, 'this Node has ML-KEM', 'is not offered where Node has none', () => {
+    expect(nodeProvider.groups[0]).toBe(NamedGroup.x25519);
+    expect(() => nodeProvider.generateKeyExchange(NamedGroup.x25519mlkem768)).toThrow(/X25519MLKEM768/);
+  });
 });

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { testWhere } from '../support/skip.ts';
 import { hasMlKem } from './matrix.ts';
 import type { Peer } from './peers/contract.ts';
 import { CLIENT_SCENARIOS } from './scenarios-client.ts';
@@ -35,11 +36,9 @@ export function testMatrix(id: PeerId, start: (folder: string) => Peer): void {
         if (excusesOf(cell).length > 0) continue;
         const { scenario, version } = cell;
         const title = `TLS ${version}: ${SCENARIOS[scenario].title}`;
-        if (scenario === 'ml-kem' && !hasMlKem) {
-          test.skip(`${title} [skipped: this Node has no ML-KEM]`, () => {});
-          continue;
-        }
-        test(title, () => scenarios[scenario]({ id, peer, version, material }));
+        testWhere(scenario !== 'ml-kem' || hasMlKem, 'this Node has no ML-KEM', title, () =>
+          scenarios[scenario]({ id, peer, version, material }),
+        );
       }
     });
   }

@@ -1,12 +1,13 @@
 /** X25519MLKEM768 where this Node has no ML-KEM: through the optional peer, against stock node:tls that has it. */
 import { once } from 'node:events';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { connect, createSecureContext, nodeProvider, withNobleMlKem } from '../../src/entry/index.ts';
 import { NamedGroup } from '../../src/util/registries.ts';
 import { NodePeer } from '../interop/node-peer.ts';
 import { testChain, writeChain } from '../support/certs.ts';
 import { describeOnNodes } from '../support/node-versions.ts';
+import { describeWhere } from '../support/skip.ts';
 import { listen } from './pair.ts';
 
 const native = nodeProvider.groups.includes(NamedGroup.x25519mlkem768);
@@ -41,7 +42,7 @@ describeOnNodes(
   [24, 26],
 );
 
-describe.skipIf(native)(`without ML-KEM${native ? ' [skipped: this Node has it]' : ''}`, () => {
+describeWhere(!native, 'this Node has ML-KEM', 'without ML-KEM', () => {
   test('the group is refused in words that say what would help', () => {
     expect(() => createSecureContext({ ecdhCurve: 'X25519MLKEM768' })).toThrow(
       /Node 24\.7.*withNobleMlKem.*@noble\/post-quantum/,

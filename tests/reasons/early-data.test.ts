@@ -249,12 +249,15 @@ test('early data that was taken arrives marked, and counts at both ends', async 
   }
 });
 
+/** Stateful tickets alone, whose early data the cache takes once. */
+const once = (world: World): Visit => ({
+  server: { statefulTickets: true, tickets: false },
+  serverServices: { replayGuard: singleUseGuard(world.cache) },
+});
+
 test('single use through the cache: early data of a stateful ticket is taken once', async () => {
   using world = await World.create();
-  const guarding: Visit = {
-    server: { statefulTickets: true, tickets: false },
-    serverServices: { replayGuard: singleUseGuard(world.cache) },
-  };
+  const guarding = once(world);
   const { sessions } = await world.visit(merged({ server: EARLY.server as object }, guarding));
   const session = sessions.at(-1) as SessionCore;
   const again = world.changed(session, () => {});
@@ -278,10 +281,7 @@ test('a session that the get callback gives may come twice: it is resumed, and n
       const bytes = kept.get(toHex(id));
       return bytes === undefined ? null : { session: decodeEnvelope(bytes), copy: false };
     };
-    const guarding: Visit = {
-      server: { statefulTickets: true, tickets: false },
-      serverServices: { replayGuard: singleUseGuard(world.cache) },
-    };
+    const guarding = once(world);
     const { sessions } = await world.visit(merged({ server: EARLY.server as object }, guarding));
     const session = sessions.at(-1) as SessionCore;
     const again = world.changed(session, () => {});

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { refuse } from './peer.ts';
+import { skipped } from './skip.ts';
 
 export type NodeMajor = 20 | 24 | 26;
 export const nodeMajors: readonly NodeMajor[] = [20, 24, 26];
@@ -27,8 +28,7 @@ export function describeOnNodes(
     const path = findNode(major);
     if (path) describe(`${title}, Node ${major}`, () => body(path, major));
     // Only one of the versions runs the tests: Node 20 is not among those that are fetched.
-    else if (major === 20)
-      describe.skip(`${title}, Node 20 [skipped: these tests run on ${currentMajor}]`, () => {});
+    else if (major === 20) skipped(`${title}, Node 20`, `these tests run on ${currentMajor}`);
     else refuse(`${title}, Node ${major}`, 'not fetched: run `node scripts/node-versions.mjs`');
   }
 }

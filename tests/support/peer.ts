@@ -9,6 +9,7 @@ import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { describe, test } from 'vitest';
+import { skipped } from './skip.ts';
 import { until } from './until.ts';
 
 /** The Debian package that brings each program. */
@@ -80,7 +81,7 @@ export function refuse(title: string, reason: string): void {
       throw new Error(`TLSESSION_REQUIRE_PEERS=1, but ${reason}`);
     });
   } else {
-    test.skip(`${title} [skipped: ${reason}]`, () => {});
+    skipped(title, reason);
   }
 }
 
