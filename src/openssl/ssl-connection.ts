@@ -277,7 +277,7 @@ export function SSL_use_cert_and_key(ssl: SSL, chain: string | Uint8Array, key: 
 
 /** As SSL_CTX_set_ciphersuites, for one connection. */
 export function SSL_set_ciphersuites(ssl: SSL, list: string): number {
-  return setSuites(ssl.settings, list);
+  return setSuites(ssl.ctx.provider, ssl.settings, list);
 }
 
 /** As SSL_CTX_set1_groups, for one connection. */

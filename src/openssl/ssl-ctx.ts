@@ -417,12 +417,12 @@ export function setVersion(settings: Settings, field: 'minVersion' | 'maxVersion
 
 /** Suites by OpenSSL's or IANA's names with colons between, of both versions. 0 when none is known. */
 export function SSL_CTX_set_ciphersuites(ctx: SSL_CTX, list: string): number {
-  return setSuites(ctx.settings, list);
+  return setSuites(ctx.provider, ctx.settings, list);
 }
 
 /** @internal */
-export function setSuites(settings: Settings, list: string): number {
-  const ids = suitesByName(list);
+export function setSuites(provider: CryptoProvider, settings: Settings, list: string): number {
+  const ids = suitesByName(provider, list);
   if (ids === null) {
     raise(ERR_LIB_SSL, SSL_R_NO_CIPHER_MATCH);
     return 0;
@@ -431,14 +431,15 @@ export function setSuites(settings: Settings, list: string): number {
   return 1;
 }
 
-function suitesByName(list: string): readonly number[] | null {
-  const ids: number[] = [];
+function suitesByName(provider: CryptoProvider, list: string): readonly number[] | null {
+  const ids = new Set<number>();
   for (const name of list.split(':')) {
     for (const suite of cipherSuites.values()) {
-      if (suite.name === name || suite.opensslName === name) ids.push(suite.id);
+      const isNamed = suite.name === name || suite.opensslName === name;
+      if (isNamed && provider.supportsAead(suite.aead)) ids.add(suite.id);
     }
   }
-  return ids.length === 0 ? null : ids;
+  return ids.size === 0 ? null : [...ids];
 }
 
 /** NamedGroup numbers, in order of preference. */

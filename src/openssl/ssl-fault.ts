@@ -14,9 +14,13 @@ export class SslFault extends Error {
   }
 }
 
+/** Causes that are looked at: an error of a program's callback may be its own. */
+const MAX_CAUSES = 16;
+
 /** Puts on the queue why a connection failed. */
 export function raiseFailure(error: Error): void {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+  let cause: unknown = error;
+  for (let i = 0; i < MAX_CAUSES && cause instanceof Error; i++, cause = cause.cause) {
     if (cause instanceof SslFault) {
       raise(ERR_LIB_SSL, cause.reason, cause.message);
       return;

@@ -1,4 +1,5 @@
 /** What an SSL and its context say, as the engine's configuration. */
+import { CacheMode } from '../cache/modes.ts';
 import { clientConfig, serverConfig } from '../connection/defaults.ts';
 import type { ClientConfig, RetryCookies, ServerConfig } from '../handshake/config.ts';
 import type { SessionCore } from '../session/core.ts';
@@ -18,7 +19,10 @@ import {
 } from './ssl-ctx.ts';
 import { generateId } from './ssl-services.ts';
 
-function common(ssl: Ssl): Partial<ClientConfig> & Partial<ServerConfig> {
+/** What a client and a server have alike. */
+type CommonConfig = Partial<Pick<ClientConfig, Exclude<keyof ClientConfig & keyof ServerConfig, 'role'>>>;
+
+function common(ssl: Ssl): CommonConfig {
   const { settings, ctx, sessionCtx } = ssl;
   const { options } = settings;
   return {
@@ -34,13 +38,13 @@ function common(ssl: Ssl): Partial<ClientConfig> & Partial<ServerConfig> {
     compatibilityMode: hasOption(options, SSL_OP_ENABLE_MIDDLEBOX_COMPAT),
     keyLog: ctx.keyLog !== null,
     trust: utf8(`${settings.verifyMode} ${ctx.anchors.id}`),
-  } as Partial<ClientConfig> & Partial<ServerConfig>;
+  };
 }
 
 export function clientSetup(ssl: Ssl, session: SessionCore | null, earlyData: boolean): ClientConfig {
   const { settings, ctx } = ssl;
   return clientConfig(ctx.provider, {
-    ...(common(ssl) as Partial<ClientConfig>),
+    ...common(ssl),
     serverName: ssl.hostname,
     session,
     // In TLS 1.3 the option says nothing to a client.
@@ -62,7 +66,7 @@ export function serverSetup(ssl: Ssl, cookies: RetryCookies | null): ServerConfi
   const single = settings.maxEarlyData > 0 && !hasOption(settings.options, SSL_OP_NO_ANTI_REPLAY);
   const verify = settings.verifyMode;
   return serverConfig(ctx.provider, {
-    ...(common(ssl) as Partial<ServerConfig>),
+    ...common(ssl),
     credentials: settings.credentials,
     selectByJob: true,
     clientCertificate:
@@ -74,7 +78,7 @@ export function serverSetup(ssl: Ssl, cookies: RetryCookies | null): ServerConfi
     sessionIdContext: settings.sidCtx,
     preferServerCiphers: hasOption(settings.options, SSL_OP_CIPHER_SERVER_PREFERENCE),
     preferPskKe: hasOption(settings.options, SSL_OP_PREFER_NO_DHE_KEX),
-    ticketCount: noTickets && (sessionCtx.sessions.mode & 2) === 0 ? 0 : settings.numTickets,
+    ticketCount: noTickets && (sessionCtx.sessions.mode & CacheMode.SERVER) === 0 ? 0 : settings.numTickets,
     tickets: !noTickets,
     openEmptyTickets: sessionCtx.tickets.decrypt !== null,
     sessionIds: true,

@@ -1,5 +1,6 @@
 /** The C names under programs that do what they should not: references, callbacks, buffers, ends in the middle. */
 import { describe, expect, it } from 'vitest';
+import { nodeProvider } from '../../src/crypto/node/index.ts';
 import * as ssl from '../../src/entry/openssl.ts';
 import type { SessionCore } from '../../src/session/core.ts';
 import { liveSessionCount } from '../../src/session/core.ts';
@@ -33,6 +34,30 @@ const counts = (session: Session): [number, number] => {
 };
 
 describe('what there is beside sessions', () => {
+  it('an error that is its own cause ends a handshake, and is told of', () => {
+    using program = new Program();
+    const server = program.server();
+    ssl.SSL_CTX_set_client_hello_cb(server, () => {
+      const error = new Error('of the program');
+      error.cause = error;
+      throw error;
+    });
+    const { c, s } = program.pair(program.client(), server);
+    expect(connect(c, s, ssl.SSL_ERROR_SSL)).toBe(false);
+    expect(errors().length).toBeGreaterThan(0);
+  });
+
+  it('names only suites that the provider has, each once', () => {
+    const provider = { ...nodeProvider, supportsAead: (aead: string): boolean => !aead.includes('ccm') };
+    using program = new Program({ provider });
+    const client = program.client();
+    expect(ssl.SSL_CTX_set_ciphersuites(client, 'TLS_AES_128_CCM_SHA256')).toBe(0);
+    expect(errors()).toEqual(['no cipher match']);
+    const list = 'TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256';
+    expect(ssl.SSL_CTX_set_ciphersuites(client, list)).toBe(1);
+    expect(client.settings.cipherSuites).toEqual([0x1301]);
+  });
+
   it('the client-hello callback sees the hello, may retry, and may refuse', () => {
     using program = new Program();
     const client = program.client();
