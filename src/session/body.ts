@@ -350,16 +350,11 @@ function pack(fields: FieldValues, chunk: SlabChunk): SlabChunk {
   let at = HEADER;
   for (let i = 0; i < FIELD_COUNT; i++) {
     const value = fields[i];
-    if (value != null && value.length > 0) {
-      // For short values a loop is cheaper than the call into `set`.
-      if (value.length <= 48)
-        for (let j = 0; j < value.length; j++) bytes[base + at + j] = value[j] as number;
-      else bytes.set(value, base + at);
+    if (value != null) {
+      copyRange(value, 0, value.length, bytes, base + at);
       at += value.length;
     }
-    bytes[base + i * 3] = at;
-    bytes[base + i * 3 + 1] = at >> 8;
-    bytes[base + i * 3 + 2] = at >> 16;
+    putEnd(bytes, base, i, at);
   }
   return chunk;
 }
