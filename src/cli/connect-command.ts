@@ -1,4 +1,5 @@
 /** `tlsession connect`: one TLS connection, what was agreed on, and whether a session was resumed or why not. */
+import type { Socket } from 'node:net';
 import type { Command } from 'commander';
 import { type ConnectOptions, connect } from '../net/connect.ts';
 import type { TLSSocket } from '../net/socket.ts';
@@ -163,7 +164,7 @@ function follow(
   });
   socket.once('close', () => {
     if (timer !== null) clearTimeout(timer);
-    const raw = socket.transport as unknown as { bytesWritten: number; bytesRead: number };
+    const raw = socket.transport as Socket;
     done({
       socket,
       session,

@@ -139,7 +139,7 @@ class Demo {
     this.#stock = nodeTls.createServer({ key, cert, minVersion: 'TLSv1.3' }, (socket) => {
       this.#stockSockets.push(socket);
       // Once it is closed it says nothing any more.
-      this.#stockReports.push(report(socket as unknown as NodeOrOurs));
+      this.#stockReports.push(report(socket));
       answer(socket);
     });
     this.#stock.on('tlsClientError', (error) => this.#failures.push(error));
@@ -302,7 +302,7 @@ class Demo {
     check(echoed === GREETING, `${step}: the server answered ${JSON.stringify(echoed)}`);
     const messages = serverMessages(wire.received, keyLog);
     const here = report(socket);
-    const there = server === 'tlsession' ? report(remote as NodeOrOurs) : this.#stockReports[0];
+    const there = server === 'tlsession' ? report(remote) : this.#stockReports[0];
     check(there !== undefined, `${step}: the server says nothing`);
     if (there === undefined) return { sessions };
     this.#judge(step, wantsResumption, here, there, messages, socket);
@@ -341,7 +341,7 @@ class Demo {
     const wanted = session === null ? 2 : 1;
     const endWhenDone = (): void => {
       if (echoed !== GREETING || tickets < wanted) return;
-      here = report(socket as unknown as NodeOrOurs);
+      here = report(socket);
       socket.end();
     };
     const references: { at: string; count: number }[] = [];

@@ -8,7 +8,7 @@ import { MessageJoiner } from '../record/message-joiner.ts';
 import { RecordProtection } from '../record/protection.ts';
 import { RecordReader } from '../record/record-reader.ts';
 import { expandLabel, Label } from '../schedule/hkdf.ts';
-import { fromHex } from '../util/bytes.ts';
+import { EMPTY, fromHex } from '../util/bytes.ts';
 import { DEFAULT_LIMITS } from '../util/limits.ts';
 import { aeadKeyLength, cipherSuites, ProtocolVersion } from '../util/registries.ts';
 import { readServerHello } from '../wire/message/server-hello.ts';
@@ -33,7 +33,6 @@ export function tap(transport: Duplex): Tap {
   return { received, sent };
 }
 
-const EMPTY = new Uint8Array(0);
 const KEY = new Label('key');
 const IV = new Label('iv');
 

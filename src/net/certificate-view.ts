@@ -16,7 +16,7 @@ export function legacyCertificate(
 ): PeerCertificate {
   const [leaf, ...issuers] = chain.map((der) => new X509Certificate(der));
   if (leaf === undefined) return {} as PeerCertificate;
-  const legacy = leaf.toLegacyObject() as unknown as DetailedPeerCertificate;
+  const legacy = leaf.toLegacyObject() as DetailedPeerCertificate;
   if (anchors === null) return legacy;
   let last = { certificate: leaf, legacy };
   const rest = [...issuers];
@@ -26,7 +26,7 @@ export function legacyCertificate(
     const at = rest.findIndex((candidate) => last.certificate.checkIssued(candidate));
     const issuer = at === -1 ? issuerAmong(anchors, last.certificate) : rest.splice(at, 1)[0];
     if (issuer === undefined) return legacy;
-    const view = issuer.toLegacyObject() as unknown as DetailedPeerCertificate;
+    const view = issuer.toLegacyObject() as DetailedPeerCertificate;
     last.legacy.issuerCertificate = view;
     last = { certificate: issuer, legacy: view };
   }

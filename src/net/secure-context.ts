@@ -22,7 +22,7 @@ import { RevocationLists } from '../pki/crl.ts';
 import { PathCache } from '../pki/path-cache.ts';
 import type { TicketKeyRecord, TicketKeyring } from '../ticket/keyring.ts';
 import type { SharedTicketSealer } from '../ticket/sealer.ts';
-import { concatBytes, copyBytes, utf8 } from '../util/bytes.ts';
+import { concatBytes, copyBytes, EMPTY, utf8 } from '../util/bytes.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { UsageError } from '../util/errors.ts';
 import { inspectAs } from '../util/inspect.ts';
@@ -321,7 +321,7 @@ export class SecureContext implements SecureContextLike {
       );
       leaves.sort(Buffer.compare);
       this.#credentialDigest =
-        leaves.length === 0 ? new Uint8Array(0) : this.provider.digest('sha256', concatBytes(...leaves));
+        leaves.length === 0 ? EMPTY : this.provider.digest('sha256', concatBytes(...leaves));
     }
     return this.#credentialDigest;
   }

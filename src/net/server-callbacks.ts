@@ -50,20 +50,20 @@ export function requireContext(value: SecureContextLike, name = 'context'): Secu
 
 /** A callback as a promise, or as its value if it is called at once. */
 function answered<T>(call: (done: (error: Error | null, value: T) => void) => void): T | Promise<T> {
-  let result: { readonly error: Error | null; readonly value: T } | null = null;
+  const answers: { readonly error: Error | null; readonly value: T }[] = [];
   let settle: (() => void) | null = null;
   call((error, value) => {
     // A second call changes nothing.
-    if (result !== null) return;
-    result = { error: error ?? null, value };
+    if (answers.length > 0) return;
+    answers.push({ error: error ?? null, value });
     settle?.();
   });
   const take = (): T => {
-    const { error, value } = result as unknown as { error: Error | null; value: T };
+    const { error, value } = answers[0] as (typeof answers)[number];
     if (error !== null) throw error;
     return value;
   };
-  if (result !== null) return take();
+  if (answers.length > 0) return take();
   return new Promise<T>((resolve, reject) => {
     settle = () => {
       try {

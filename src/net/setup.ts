@@ -16,7 +16,7 @@ import { chooseScheme } from '../handshake/shared/signatures.ts';
 import { parseCertificate } from '../pki/certificate.ts';
 import type { PathOptions } from '../pki/result.ts';
 import type { SessionCore } from '../session/core.ts';
-import { equalBytes } from '../util/bytes.ts';
+import { EMPTY, equalBytes } from '../util/bytes.ts';
 import { legacyCertificate } from './certificate-view.ts';
 import { checkServerIdentity as defaultIdentityCheck } from './identity.ts';
 import { parseAlpn } from './options.ts';
@@ -32,7 +32,6 @@ import {
 } from './server-callbacks.ts';
 import type { TLSSocket } from './socket.ts';
 
-const EMPTY = new Uint8Array(0);
 const X509_V_ERR_HOSTNAME_MISMATCH = 62;
 
 /** A socket as the services see it. */
@@ -331,8 +330,7 @@ export function serverSetup(
     findPsk:
       pskCallback === undefined
         ? null
-        : (job, owner) =>
-            telling(owner as SocketOwner, () => findPsk(pskCallback, job, owner as unknown as TLSSocket)),
+        : (job, owner) => telling(owner as SocketOwner, () => findPsk(pskCallback, job, owner as TLSSocket)),
     verifiesPeer: requestCert,
   };
   return { config, runner: new JobRunner(services), context, rejectUnauthorized: reject, requestCert };

@@ -208,9 +208,9 @@ async function readAll(files: readonly string[]): Promise<Uint8Array[]> {
   return Promise.all(
     files.map(async (file) => {
       const handle = await open(file, 'r');
+      // One byte more than may be there shows what is too long, without reading all of it.
+      const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
       try {
-        // One byte more than may be there shows what is too long, without reading all of it.
-        const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
         let length = 0;
         for (;;) {
           const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
@@ -223,10 +223,9 @@ async function readAll(files: readonly string[]): Promise<Uint8Array[]> {
             `a file of ticket keys has at most ${MAX_FILE_BYTES} bytes`,
           );
         }
-        const bytes = new Uint8Array(buffer.subarray(0, length));
-        buffer.fill(0);
-        return bytes;
+        return new Uint8Array(buffer.subarray(0, length));
       } finally {
+        buffer.fill(0);
         await handle.close();
       }
     }),

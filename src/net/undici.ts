@@ -70,8 +70,7 @@ export function buildConnector(options: ConnectorOptions = {}): Connector {
     socket.once('error', onError);
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       socket.off('error', onError);
-      // To undici a socket is what node:tls has; by behaviour this one is.
-      callback(null, socket as unknown as Socket);
+      callback(null, socket);
     });
   };
 }
