@@ -156,6 +156,7 @@ describe('connect', () => {
   throws('pskCallback: a text', connect({ port: 1, pskCallback: 'x' }));
   throws('enableTrace: a number', connect({ port: 1, enableTrace: 1 }));
   throws('neither port nor path nor socket', connect({}));
+  throws('secureContext: none of this module', connect({ port: 1, secureContext: { context: {} } }));
   throws('a port that is none', connect({ port: 65_536 }));
   // Node 20 ends the process.
   throws('ALPNProtocols with an empty name', connect({ port: 1, ALPNProtocols: [''] }), { since: 24 });

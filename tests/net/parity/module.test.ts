@@ -1,12 +1,13 @@
 /** What this library has of node:tls on every version of Node, where node:tls has it on some or otherwise. */
 import 'reflect-metadata';
 import { once } from 'node:events';
+import { BlockList } from 'node:net';
 import { type X509Certificate, X509CrlGenerator, X509CrlReason } from '@peculiar/x509';
 import { expect, test } from 'vitest';
-import tls, { type ConnectOptions } from '../../../src/entry/index.ts';
+import tls, { type ConnectOptions, connect, type TLSSocket } from '../../../src/entry/index.ts';
 import { testChain } from '../../support/certs.ts';
 import { listen, trusting, visit } from '../pair.ts';
-import { heard } from './harness.ts';
+import { heard, NODE } from './harness.ts';
 
 test('setDefaultCACertificates replaces what is trusted', async () => {
   const before = tls.getCACertificates();
@@ -99,19 +100,50 @@ test('crl: a certificate that is revoked, and one without a list', async () => {
   expect(await outcome({ crl: revoked, session: sessions[0] })).toBe('CERT_REVOKED');
 });
 
-test('highWaterMark is of both directions, and transports get what is theirs', async () => {
-  await using site = await listen({ highWaterMark: 4096, keepAlive: true, keepAliveInitialDelay: 1000 });
-  const { socket } = await visit(
-    await trusting(site.port, {
-      highWaterMark: 8192,
-      keepAlive: true,
-      keepAliveInitialDelay: 1000,
-      noDelay: false,
-    }),
-  );
+test('highWaterMark is of both directions', async () => {
+  await using site = await listen({ highWaterMark: 4096 });
+  const { socket } = await visit(await trusting(site.port, { highWaterMark: 8192 }));
   expect([socket.readableHighWaterMark, socket.writableHighWaterMark]).toEqual([8192, 8192]);
   expect(site.sockets.map((each) => each.readableHighWaterMark)).toEqual([4096]);
 });
+
+/** Of a net.Socket: what it was told, by Node's own symbols; the delay in seconds. */
+function told(socket: TLSSocket): unknown[] {
+  const { transport } = socket;
+  return ['kSetNoDelay', 'kSetKeepAlive', 'kSetKeepAliveInitialDelay'].map((name) => {
+    const symbol = Object.getOwnPropertySymbols(transport).find(({ description }) => description === name);
+    return (transport as unknown as Record<symbol, unknown>)[symbol as symbol];
+  });
+}
+
+test('noDelay and keepAlive are the transport’s, at both ends', async () => {
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: 7000 };
+  for (const [options, expected] of [
+    [{}, [true, false, 0]],
+    [{ noDelay: false, ...keepAlive }, [false, true, 7]],
+  ] as const) {
+    await using site = await listen(options);
+    const { socket } = await visit(await trusting(site.port, options));
+    expect(told(socket)).toEqual(expected);
+    expect(site.sockets.map(told)).toEqual([expected]);
+  }
+});
+
+// net.Server and net.connect have it from Node 22.13 on.
+test.runIf(NODE >= 24)(
+  'blockList: an address that may not connect, and one that may not be connected to',
+  async () => {
+    const blockList = new BlockList();
+    blockList.addAddress('127.0.0.1');
+    await using open = await listen();
+    const [blocked] = await once(connect(await trusting(open.port, { blockList })), 'error');
+    expect(blocked).toMatchObject({ code: 'ERR_IP_BLOCKED' });
+    await using closed = await listen({ blockList });
+    const [dropped] = await once(connect(await trusting(closed.port)), 'error');
+    expect(dropped).toMatchObject({ code: 'ECONNRESET' });
+    expect(closed.sockets).toEqual([]);
+  },
+);
 
 test('options without effect are taken', async () => {
   await using site = await listen({
