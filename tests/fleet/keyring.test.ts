@@ -92,6 +92,35 @@ describe('FleetKeyring', () => {
     expect(() => nodes[0]?.ring.seal(utf8('x'))).toThrow(/destroyed/);
   });
 
+  it('with firstUseSec the first key waits, and is everywhere before any node seals with it', async () => {
+    const two = new Two();
+    const firstUseSec = 300;
+    const nodes = [30_000, -30_000, 0].map((aheadMs) => two.node(aheadMs, { firstUseSec }));
+    // It does not reach the store for most of the time.
+    (nodes[2] as (typeof nodes)[0]).link.cutUntilMs = two.world.nowMs + 180_000;
+    const rings = nodes.map(({ ring }) => ring);
+    const beganMs = two.world.nowMs;
+    let sealed = 0;
+    while (two.world.nowMs < beganMs + 10 * MINUTE) {
+      await two.pass(1000);
+      for (const ring of rings) {
+        const ticket = ring.seal(utf8('text'));
+        if (ticket === null) continue;
+        if (sealed++ === 0) {
+          // No sooner than by any clock, nor later.
+          expect(two.world.nowMs - beganMs).toBeGreaterThanOrEqual((firstUseSec - 60) * 1000);
+          expect(two.world.nowMs - beganMs).toBeLessThan((firstUseSec + 60 + 5) * 1000);
+        }
+        expect(rings.map((other) => opens(other, ticket))).toEqual([true, true, true]);
+      }
+    }
+    expect(sealed).toBeGreaterThan(3 * 60);
+    const made = two.events.filter(({ kind }) => kind === 'made');
+    // The first, and the one after it.
+    expect(new Set(made.map(({ key }) => key)).size).toBe(2);
+    for (const ring of rings) ring.destroy();
+  });
+
   it('a node that is cut off goes on for its time and then seals nothing; all its tickets open elsewhere', async () => {
     const two = new Two();
     const other = two.node(30_000);
