@@ -136,9 +136,11 @@ export class SocketOutput {
     const transport = this.#transport;
     let given = false;
     const goesOn = transport.write(output, (error) => {
-      if (!given && (error === null || error === undefined)) giveBuffer(lent);
+      if (given || (error !== null && error !== undefined)) return;
+      given = true;
+      giveBuffer(lent);
     });
-    if (transport.writableLength === 0) {
+    if (!given && transport.writableLength === 0) {
       given = true;
       giveBuffer(lent);
     }
