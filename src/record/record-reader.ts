@@ -265,7 +265,8 @@ export class RecordReader {
   }
 
   #skip(length: number): void {
-    // What counts is what was early data: without the tag, if it is the longest, and the inner type. Nothing is skipped for nothing.
+    // What counts is what was early data: without the tag, taken for the longest, and the inner type. Nothing is
+    // skipped for nothing.
     this.#skipBudget -= Math.max(1, length - TAG_LENGTH - 1);
     if (this.#skipBudget < 0) throw TlsAlertError.local('too-much-skipped');
   }
