@@ -354,9 +354,11 @@ export abstract class SecureStream extends SocketBase {
     return this;
   }
 
-  /** Ends the connection with a TCP reset. */
+  /** Ends the connection with a TCP reset, or without one where its end is just on its way out. */
   resetAndDestroy(): this {
-    if (this.#socket?.destroyed === false) this.#socket.resetAndDestroy();
+    const socket = this.#socket;
+    // The kernel resets nothing while it shuts down, and a net.Socket that asks for it then never says `close`.
+    if (socket?.destroyed === false && !isShuttingDown(socket)) socket.resetAndDestroy();
     return this.destroy();
   }
 
@@ -435,4 +437,8 @@ const SIGALGS: ReadonlyMap<number, string> = new Map([
 /** The same bytes as a Buffer. */
 export function asBuffer(bytes: Uint8Array): Buffer<ArrayBuffer> {
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+}
+
+function isShuttingDown({ writableEnded, writableFinished, writableLength }: Socket): boolean {
+  return writableEnded && !writableFinished && writableLength === 0;
 }

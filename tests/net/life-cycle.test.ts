@@ -241,6 +241,15 @@ describe('a handshake that does not come to its end', () => {
     await gone(client);
   });
 
+  test('a reset while the end is on its way out closes the socket all the same', async () => {
+    await using site = await listen();
+    const client = connect(await trusting(site.port));
+    await once(client, 'secureConnect');
+    client.transport.end();
+    client.resetAndDestroy();
+    await gone(client);
+  });
+
   test('a client that says nothing is let go after handshakeTimeout', async () => {
     await using site = await listen({ handshakeTimeout: 50 });
     const raw = netConnect(site.port, '127.0.0.1');
