@@ -162,4 +162,31 @@ describe('GuardedStore', () => {
     for (let i = 0; i < 10; i++) expect(await codeOf(() => guarded.get('a b'))).toBe('ERR_STORE_VALUE');
     expect(guarded.stats).toMatchObject({ failed: 0, reads: 'up' });
   });
+
+  it('asks once, also where an answer is made by whoever waits for it', async () => {
+    const { guarded, store } = under();
+    const take = vi.spyOn(store, 'take');
+    const asked = vi.fn((done: (value: Uint8Array) => void) => done(Uint8Array.of(1)));
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+    take.mockReturnValue({ then: asked } as never);
+    expect(await guarded.take('a')).toEqual(Uint8Array.of(1));
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it('a thenable that throws is a store that failed, and no probe that never ends', async () => {
+    const { guarded, store, clock } = under({ failures: 1, restMs: 100 });
+    const broken = vi.spyOn(store, 'get').mockReturnValue({
+      // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+      then() {
+        throw new Error('of the thenable');
+      },
+    } as never);
+    await expect(guarded.get('a')).rejects.toThrow('of the thenable');
+    clock.monotonic += 100;
+    await expect(guarded.get('a')).rejects.toThrow('of the thenable');
+    broken.mockRestore();
+    clock.monotonic += 100;
+    expect(guarded.get('a')).toBeNull();
+    expect(guarded.stats).toMatchObject({ pending: 0, reads: 'up' });
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * Any store, kept from doing harm: a call that takes too long fails, a store that keeps failing is left alone
- * for a while, and no more calls wait for it than a number allows. A handshake that asks through this waits
- * `limitMs` at most, and not at all once the store is known to be down.
+ * for a while, and no more calls of the last minute wait for it than a number allows. A handshake that asks through
+ * this waits `limitMs` at most, and not at all once the store is known to be down.
  *
  * Reads and writes fail apart: a store that is full still answers. After a rest one call is let through to
  * see; its success ends the rest, its failure begins the next. Nothing has to be done by hand.
@@ -148,14 +148,13 @@ export class GuardedStore implements SessionStore {
     let answer: Awaitable<T>;
     try {
       answer = call();
+      // Some thenables do their work each time that they are asked: they are asked once.
+      if (isPromiseLike(answer)) return this.#wait(side, probe, Promise.resolve(answer), late);
     } catch (error) {
       throw this.#failedWith(side, probe, error);
     }
-    if (!isPromiseLike(answer)) {
-      this.#succeeded(side, probe);
-      return answer;
-    }
-    return this.#wait(side, probe, answer, late);
+    this.#succeeded(side, probe);
+    return answer;
   }
 
   /** Whether this call is to see if the store is back. @throws {CacheError} when there may be none. */
@@ -190,12 +189,7 @@ export class GuardedStore implements SessionStore {
     return this.#owed.size < most;
   }
 
-  async #wait<T>(
-    side: StoreSide,
-    probe: boolean,
-    answer: PromiseLike<T>,
-    late: (value: T) => void,
-  ): Promise<T> {
+  async #wait<T>(side: StoreSide, probe: boolean, answer: Promise<T>, late: (value: T) => void): Promise<T> {
     const call = { sinceMs: this.#clock.monotonicMs() };
     this.#owed.add(call);
     const answered = (): void => void this.#owed.delete(call);

@@ -83,6 +83,7 @@ export class OutsideLookup {
 
   /** Whether the source had it, for this caller alone. Never rejects. */
   consume(source: SessionSource, session: SessionCore): Awaitable<boolean> {
+    if (this.#pending >= this.#maxPending) return false;
     let answer: Awaitable<boolean>;
     try {
       answer = source.consume(session);
@@ -90,9 +91,7 @@ export class OutsideLookup {
       return false;
     }
     if (!isPromiseLike(answer)) return answer;
-    return settleWithin(answer, this.#timers, this.#limitMs, ignore).then(
-      (settled) => settled.kind === 'answer' && settled.value,
-    );
+    return this.#wait(answer, ignore).then((settled) => settled.kind === 'answer' && settled.value);
   }
 
   wasGiven(session: SessionCore): boolean {
