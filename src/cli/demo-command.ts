@@ -70,7 +70,7 @@ function tableOf({ steps }: DemoReport, colors: boolean): string {
     text += paint('dim', `    ${step.why}; the server sent ${step.serverMessages.map(camel).join(', ')}`);
     text += '\n';
   }
-  return `${text}\nCPU is that of both ends; sent and received are the client's, on the wire.\n`;
+  return `${text}\nCPU is that of both ends, and of code that is still being compiled; sent and received are the client's, on the wire.\n`;
 }
 
 /** `encrypted_extensions` as RFCs write it. */
