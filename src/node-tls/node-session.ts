@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '../util/clock.ts';
  */
 export function nodeWrapsSessions(version: string = process.versions.node): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 24 || (major === 24 && minor >= 17) || (major === 22 && minor >= 23);
+  return major > 25 || (major === 24 && minor >= 17) || (major === 22 && minor >= 23);
 }
 
 /**

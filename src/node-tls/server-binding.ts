@@ -2,12 +2,17 @@
 import type * as tls from 'node:tls';
 import { SecureContext } from '../net/secure-context.ts';
 import { clientBinding } from '../net/setup.ts';
+import { TlsessionError } from '../util/errors.ts';
 import { digest } from './options-digest.ts';
 
 export type ServerBinding = ReturnType<typeof clientBinding>;
 
-/** What node:tls keeps on a server, beside what it declares; `setSecureContext` sets the first three anew. */
+/**
+ * What node:tls keeps on a server, beside what it declares. `setSecureContext` sets the first four anew; of these the
+ * context is another each time, where a list may be the same one with other contents.
+ */
 interface PolicyFields {
+  readonly _sharedCreds?: unknown;
   readonly ca?: tls.SecureContextOptions['ca'];
   readonly crl?: tls.SecureContextOptions['crl'];
   readonly pfx?: tls.SecureContextOptions['pfx'];
@@ -25,10 +30,10 @@ export class BindingOf {
     this.#server = server as PolicyFields;
   }
 
-  /** The same object for as long as nothing has changed. */
+  /** The same object for as long as nothing has changed. Never throws for what node:tls has taken. */
   get current(): ServerBinding {
-    const { ca, crl, pfx } = this.#server;
-    const of = [ca, crl, pfx];
+    const { _sharedCreds, ca, crl, pfx } = this.#server;
+    const of = [_sharedCreds, ca, crl, pfx];
     if (this.#value === null || of.some((option, i) => option !== this.#of[i])) {
       this.#value = bindingOf(this.#server);
       this.#of = of;
@@ -39,9 +44,25 @@ export class BindingOf {
 
 /** As `createServer` of this library binds its sessions: servers of both kinds may then share a store. */
 function bindingOf({ ca, crl, pfx, requestCert = false, rejectUnauthorized }: PolicyFields): ServerBinding {
-  const context = new SecureContext({ ca: requestCert ? (ca as never) : undefined });
-  const binding = clientBinding(context, requestCert, rejectUnauthorized !== false);
-  if (!requestCert || (crl === undefined && pfx === undefined)) return binding;
+  const asks = (context: SecureContext): ServerBinding =>
+    clientBinding(context, requestCert, rejectUnauthorized !== false);
+  if (!requestCert) return asks(new SecureContext({}));
+  const read = ifRead(() => asks(new SecureContext({ ca: ca as never })));
+  if (read !== null && crl === undefined && pfx === undefined) return read;
   // Node trusts what a PFX brings along; and it looks into no revocation list when it resumes, as we do.
-  return { ...binding, trust: digest('tlsession node:tls server trust', [binding.trust, crl, pfx]) };
+  const trust =
+    read === null
+      ? digest('tlsession node:tls unread trust', [ca, crl, pfx])
+      : digest('tlsession node:tls server trust', [read.trust, crl, pfx]);
+  return { ...(read ?? asks(new SecureContext({}))), trust };
+}
+
+/** Null for certificates that node:tls takes and this library does not: damaged ones, which it passes over. */
+function ifRead(read: () => ServerBinding): ServerBinding | null {
+  try {
+    return read();
+  } catch (error) {
+    if (TlsessionError.is(error)) return null;
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@
  * means them to. In TLS 1.3 a stateful ticket is the session's id, but node:tls asks for the legacy session id
  * of the hello, which is random there (nodejs/node#60847): so the hello is read before node:tls gets it, and
  * travels beside the connection in an AsyncLocalStorage, where the events find it. Nothing of node:tls that is
- * not documented is touched.
+ * not documented is changed.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:crypto';

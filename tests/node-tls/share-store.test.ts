@@ -157,6 +157,44 @@ describe.each(both)('a store that stock servers share, %s', (version) => {
     expect(back.text).toContain('resumed');
   });
 
+  it('does not resume for a client of a CA that was taken off the list, though the list is the same', async () => {
+    const roots = await Promise.all(
+      ['first', 'second'].map((name) => makeCertificate({ subject: `CN=${name}`, pathLength: 0 })),
+    );
+    const client = await makeCertificate({
+      subject: 'CN=client',
+      issuer: roots[0] as Credential,
+      purposes: ['client'],
+    });
+    const ca = roots.map(({ certPem }) => certPem);
+    const { port, server, shared } = await sharing(new MemoryStore(), { requestCert: true, ca });
+    const shown = { ...only(version), cert: client.certPem, key: client.keyPem };
+    const { session } = await visit(port, shown);
+    ca.shift();
+    const { chainPem: cert, keyPem: key } = await testChain();
+    server.setSecureContext({ cert, key, ca, sessionIdContext: 'the fleet', ...STATEFUL_TICKETS });
+    const after = await visit(port, { ...shown, session }).then(
+      ({ text }) => text,
+      () => '',
+    );
+    expect(after).toBe('');
+    expect(shared.stats?.misses).toEqual({ 'other-trust': 1 });
+  });
+
+  it('shares under a list of CAs in which something is damaged, as node:tls serves under it', async () => {
+    const { caPem, chainPem: cert, keyPem: key } = await testChain();
+    const damaged = `${(await makeChain()).caPem.replace(/.{40}\n(-+END)/, '\n$1')}`;
+    const options = { requestCert: true, rejectUnauthorized: false, ca: [caPem, damaged] };
+    const store = new MemoryStore();
+    const [one, two] = [await sharing(store, options), await sharing(store, options)];
+    const other = await sharing(store, { ...options, ca: [caPem] });
+    const shown = { ...only(version), cert, key };
+    const { session } = await visit(one.port, shown);
+    const second = await visit(two.port, { ...shown, session });
+    expect(second.reused).toBe(true);
+    expect((await visit(other.port, { ...shown, session: second.session })).reused).toBe(false);
+  });
+
   it.each<[string, Partial<SessionStore>, string]>([
     [
       'throws',

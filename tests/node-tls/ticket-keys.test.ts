@@ -107,6 +107,27 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('ticket keys from a ring, %s', (v
     await expect.poll(refused).toBe('');
   });
 
+  it.each([false, true])('resume nobody of a CA that left the list (several keys: %s)', async (several) => {
+    const root = await makeCertificate({ subject: 'CN=Clients', pathLength: 0 });
+    const client = await makeCertificate({ subject: 'CN=client', issuer: root, purposes: ['client'] });
+    const { caPem, chainPem: cert, keyPem: key } = await testChain();
+    const ca = [root.certPem, caPem];
+    const policy = { cert, key, ca, requestCert: true, rejectUnauthorized: true };
+    const { port, server } = await sharing(ring(), several, undefined, policy);
+    const shown = { ...only, cert: client.certPem, key: client.keyPem };
+    const first = await visit(port, shown);
+    const second = await visit(port, { ...shown, session: first.session });
+    expect(second.reused).toBe(true);
+    ca.shift();
+    server.setSecureContext({ ...policy, sessionIdContext: 'the fleet' } as tls.TlsOptions);
+    const refused = (): Promise<string> =>
+      visit(port, { ...shown, session: second.session }).then(
+        ({ text }) => text,
+        () => '',
+      );
+    await expect.poll(refused).toBe('');
+  });
+
   it('resume across this library and node:tls, both ways', async () => {
     const keyring = ring();
     const stock = await sharing(keyring, true);
