@@ -21,11 +21,16 @@ const OPTION = /^--(use|no-use)[-_]openssl[-_]ca$/;
 
 /** Whether Node was told to verify by it: on the command line, or else in NODE_OPTIONS. */
 export function usesOpensslStore(): boolean {
-  const given = [...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/), ...process.execArgv];
+  // Node takes quotes around an option.
+  const inherited = (process.env['NODE_OPTIONS'] ?? '').replaceAll('"', '').split(/\s+/);
+  const given = [...inherited, ...process.execArgv];
   return OPTION.exec(given.findLast((option) => OPTION.test(option)) ?? '')?.[1] === 'use';
 }
 
-/** Certificates in DER. What cannot be read, or is none, is passed over, as OpenSSL does. */
+/**
+ * Certificates in DER. OpenSSL reads PEM alone, and nothing of a file in which a certificate is damaged. `TRUSTED
+ * CERTIFICATE`, which says what for, is not read.
+ */
 export function readOpensslStore(): Uint8Array[] {
   const { SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
   const files = [SSL_CERT_FILE ?? join(OPENSSLDIR, 'cert.pem')];
@@ -45,17 +50,12 @@ function namesIn(directory: string): string[] {
 
 function certificatesIn(path: string): Uint8Array[] {
   try {
-    return certificateBytes(readFileSync(path)).filter(isCertificate);
+    const text = readFileSync(path, 'latin1');
+    if (!text.includes('-----BEGIN ')) return [];
+    const certificates = certificateBytes(text);
+    for (const certificate of certificates) parseCertificate(certificate);
+    return certificates;
   } catch {
     return [];
-  }
-}
-
-function isCertificate(der: Uint8Array): boolean {
-  try {
-    parseCertificate(der);
-    return true;
-  } catch {
-    return false;
   }
 }

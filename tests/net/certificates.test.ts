@@ -220,7 +220,7 @@ describe('--use-openssl-ca: by OpenSSL’s own store', () => {
       const { getCACertificates } = await import('../../src/entry/index.ts');
 
       expect(getCACertificates().length).toBeGreaterThan(100);
-      vi.stubEnv('NODE_OPTIONS', '--no-warnings --use-openssl-ca');
+      vi.stubEnv('NODE_OPTIONS', '--no-warnings "--use-openssl-ca"');
       expect(subjects(getCACertificates())).toEqual(['File', 'First', 'Second']);
       // The command line stands behind it.
       process.execArgv = ['--no-use-openssl-ca'];
@@ -235,12 +235,16 @@ describe('--use-openssl-ca: by OpenSSL’s own store', () => {
     }
   });
 
-  test('a whole process, beside node:tls: both take the server, and neither without the variable', async () => {
+  test('a whole process, beside node:tls: both take the server, and neither without the variable, by DER, or by a damaged file', async () => {
     const chain = await makeChain();
     const folder = mkdtempSync(join(tmpdir(), 'tlsession-store-'));
     try {
       const file = join(folder, 'file.pem');
       writeFileSync(file, chain.caPem);
+      const damaged = join(folder, 'damaged.pem');
+      writeFileSync(damaged, chain.caPem + (await makeChain()).caPem.replace(/.{40}\n(-+END)/, '\n$1'));
+      const der = join(folder, 'file.der');
+      writeFileSync(der, chain.root.der);
       await using site = await listen({ key: chain.keyPem, cert: chain.chainPem });
       const program = await bundle('tests/support/visit-main.ts');
       const visitBy = async (stack: string, env: Record<string, string>): Promise<string> => {
@@ -252,9 +256,11 @@ describe('--use-openssl-ca: by OpenSSL’s own store', () => {
       };
       for (const stack of ['tlsession', 'node:tls']) {
         expect(await visitBy(stack, { SSL_CERT_FILE: file })).toBe('authorized');
-        expect(await visitBy(stack, { SSL_CERT_FILE: join(folder, 'missing') })).toBe(
-          'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-        );
+        for (const other of [join(folder, 'missing'), damaged, der]) {
+          expect(await visitBy(stack, { SSL_CERT_FILE: other }), other).toBe(
+            'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+          );
+        }
       }
     } finally {
       rmSync(folder, { recursive: true });
