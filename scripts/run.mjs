@@ -40,7 +40,7 @@ try {
 if (command) {
   const [script = '', ...args] = command;
   const child = spawn(process.execPath, [join(root, script), ...args], {
-    cwd: job === 'cli' ? process.cwd() : root,
+    cwd: job === 'cli' ? callersFolder() : root,
     stdio: 'inherit',
   });
   // A terminal's ^C reaches the child by itself; this passes on what was sent to this process alone.
@@ -54,4 +54,10 @@ if (command) {
   child.on('exit', (code, signal) => {
     process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0));
   });
+}
+
+/** npm changes to the package's own folder; files are named from where it was called. */
+function callersFolder() {
+  const { npm_lifecycle_event: script, INIT_CWD: folder } = process.env;
+  return script === 'cli' && folder !== undefined ? folder : process.cwd();
 }

@@ -12,7 +12,13 @@ import type { ClientSessionKey } from '../cache/client-session-key.ts';
 import type { ClientConfig } from '../handshake/config.ts';
 import { NamedGroup } from '../util/registries.ts';
 import { hasKeyLogFile } from './key-log-file.ts';
-import { CodedTypeError, requireBoolean, requireFunction, requireNumber } from './node-errors.ts';
+import {
+  CodedTypeError,
+  invalidArgType,
+  requireBoolean,
+  requireFunction,
+  requireNumber,
+} from './node-errors.ts';
 import type { SecureContextLike, SecureContextOptions } from './secure-context.ts';
 import { type AlpnCallback, requireContext, type SniCallback } from './server-callbacks.ts';
 import { type SessionInput, takeSessionInput } from './session-input.ts';
@@ -205,11 +211,22 @@ function openSocket(options: ConnectOptions): Socket {
 }
 
 function checkConnectOptions(options: ConnectOptions): void {
-  const { checkServerIdentity, minDHSize, pskCallback, enableTrace } = options;
+  const { checkServerIdentity, minDHSize, pskCallback, enableTrace, sessionCache } = options;
   if (checkServerIdentity !== undefined) requireFunction(checkServerIdentity, 'options.checkServerIdentity');
   if (minDHSize !== undefined) requireNumber(minDHSize, 'options.minDHSize', 1);
   if (pskCallback) requireFunction(pskCallback, 'pskCallback');
   if (enableTrace !== undefined && enableTrace !== null) requireBoolean(enableTrace, 'options.enableTrace');
+  if (sessionCache !== undefined && !isSessionCache(sessionCache)) {
+    throw invalidArgType(
+      'options.sessionCache',
+      'a ClientSessionCache, or what has its take and put',
+      sessionCache,
+    );
+  }
+}
+
+function isSessionCache(cache: Partial<ClientSessions> | null): boolean {
+  return typeof cache?.take === 'function' && typeof cache.put === 'function';
 }
 
 /** (options), (port, host, options), (port, options) or (path, options), each with a listener behind. */

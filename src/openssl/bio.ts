@@ -202,9 +202,15 @@ export function BIO_read(bio: BIO, length: number): Uint8Array | null {
   return bytes;
 }
 
+/** @internal @throws {UsageError} `ERR_OPENSSL_NULL` where C would follow a NULL, or something else, to its end. */
+export function bioOf(bio: BIO, call: string): BIO {
+  if (bio instanceof BIO) return bio;
+  throw new UsageError('ERR_OPENSSL_NULL', `${call}: ${bio === null ? 'NULL' : 'this'} is not a BIO`);
+}
+
 /** How many bytes were taken; −1 when there is no room in a pair, −2 for a BIO that is only read from. */
 export function BIO_write(bio: BIO, bytes: Uint8Array): number {
-  if (bio.isReadOnly) return -2;
+  if (bioOf(bio, 'BIO_write').isReadOnly) return -2;
   const count = bio.write(bytes);
   return count === 0 && bytes.length > 0 ? -1 : count;
 }

@@ -269,3 +269,15 @@ describe('SSL_SESSION_print and its kin', () => {
     SSL_SESSION_free(session);
   });
 });
+
+it('what is no BIO is said to be none', () => {
+  const session = made('01');
+  for (const call of [
+    () => IO.PEM_read_bio_SSL_SESSION('-----BEGIN' as never),
+    () => IO.d2i_SSL_SESSION_bio(null as never),
+    () => IO.SSL_SESSION_print({} as never, session),
+  ]) {
+    expect(call).toThrow(expect.objectContaining({ code: 'ERR_OPENSSL_NULL' }));
+  }
+  SSL_SESSION_free(session);
+});

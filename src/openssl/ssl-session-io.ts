@@ -9,8 +9,7 @@ import { printKeyLog, printSession } from '../session/text.ts';
 import { latin1, utf8 } from '../util/bytes.ts';
 import { systemClock } from '../util/clock.ts';
 import { DecodeError, UsageError } from '../util/errors.ts';
-import type { BIO } from './bio.ts';
-import { BIO_write } from './bio.ts';
+import { type BIO, BIO_write, bioOf } from './bio.ts';
 import {
   ASN1_R_DECODE_ERROR,
   ERR_LIB_ASN1,
@@ -85,7 +84,7 @@ export function i2d_SSL_SESSION_bio(bio: BIO, session: SSL_SESSION | null): numb
 /** Reads one session from a BIO and leaves what follows it there. */
 export function d2i_SSL_SESSION_bio(bio: BIO): SSL_SESSION | null {
   const cursor = { offset: 0 };
-  const session = d2i_SSL_SESSION(bio.view(), cursor);
+  const session = d2i_SSL_SESSION(bioOf(bio, 'd2i_SSL_SESSION_bio').view(), cursor);
   bio.skip(cursor.offset);
   return session;
 }
@@ -134,7 +133,7 @@ export function PEM_write_bio_SSL_SESSION(bio: BIO, session: SSL_SESSION): numbe
 /** Reads on to the next session in PEM, and past it; null, with an error, when there is none or it is broken. */
 export function PEM_read_bio_SSL_SESSION(bio: BIO): SSL_SESSION | null {
   const cursor = { offset: 0 };
-  const session = fromPem(latin1(bio.view()), cursor);
+  const session = fromPem(latin1(bioOf(bio, 'PEM_read_bio_SSL_SESSION').view()), cursor);
   bio.skip(cursor.offset);
   return session;
 }

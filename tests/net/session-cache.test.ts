@@ -49,6 +49,12 @@ async function visit(options: ConnectOptions, wanted = 1): Promise<TLSSocket> {
   return socket;
 }
 
+test.each([new Map(), {}, 'x', null, () => {}])('what is no cache is refused: %o', (sessionCache) => {
+  expect(() => connect({ port: 1, sessionCache: sessionCache as never })).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+  );
+});
+
 test('TLS 1.3: each connection takes a ticket and leaves a new one', async () => {
   await using site = await listen();
   const sessionCache = newCache();
