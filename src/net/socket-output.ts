@@ -1,13 +1,13 @@
 /** The write side of a secure socket: plaintext in, at the pace of the transport; records out, many to a write. */
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.ts';
 import { EarlyOutput } from './early-output.ts';
 import { FLUSH_BYTES, giveBuffer, hasRoom, takeBuffer } from './output-pool.ts';
 import { closedError } from './transport.ts';
 
-/** Whoever puts another in its place may hold on to what is written. */
-const { write: SOCKET_WRITE } = Socket.prototype;
+/** What a net.Socket inherits. Whoever puts another in its place may hold on to what is written. */
+const { write: STREAM_WRITE } = Duplex.prototype;
 
 export type Callback = (error?: Error | null) => void;
 
@@ -189,7 +189,7 @@ export class SocketOutput {
 
   #encrypt(data: Uint8Array): void {
     const { engine } = this.#owner;
-    if (this.#recycles && this.#transport.write === SOCKET_WRITE) this.#lend(this.#unsent + data.length);
+    if (this.#recycles && this.#transport.write === STREAM_WRITE) this.#lend(this.#unsent + data.length);
     engine.write(data);
     this.#unsent += data.length;
     this.#bytes += data.length;
@@ -292,8 +292,10 @@ export class SocketOutput {
     return waiting !== undefined;
   }
 
-  /** Whatever waits is told of `error`; what is kept is wiped. */
+  /** When the engine is gone. Whatever waits is told of `error`; what is kept, or was not sealed yet, is wiped. */
   destroy(error: Error): void {
+    this.#lent?.fill(0);
+    this.#lent = null;
     this.#early?.destroy();
     const finishing = this.takeFinishing();
     if (!this.refuse(error)) finishing?.(error);
