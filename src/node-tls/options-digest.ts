@@ -25,6 +25,7 @@ export function digest(purpose: string, values: readonly unknown[]): Uint8Array 
 /** Key and certificate objects of `key`, `cert` and `pfx` that wrap their bytes. */
 function describe(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value ?? '';
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const { pem, buf } = value as { pem?: unknown; buf?: unknown };
   return pem ?? buf ?? identityOf(value);
 }

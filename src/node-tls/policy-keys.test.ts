@@ -2,6 +2,7 @@ import * as tls from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { clientSessionKeyText } from '../cache/client-session-key.ts';
 import { clientKeyOf } from './client-key.ts';
+import { digest } from './options-digest.ts';
 import { BindingOf } from './server-binding.ts';
 
 describe('whom a connection trusts, and who it is', () => {
@@ -36,5 +37,14 @@ describe('whom a connection trusts, and who it is', () => {
     };
     expect(new Set(trusts(asking)).size).toBe(4);
     expect(new Set(trusts(open)).size).toBe(1);
+  });
+
+  it('reads every kind of view by its bytes', () => {
+    const bytes = Uint8Array.of(1, 2, 3);
+    const digestOf = (value: unknown): string => digest('test', [value]).join();
+    const same = digestOf(bytes);
+    expect(digestOf(new DataView(bytes.buffer))).toBe(same);
+    bytes[0] = 9;
+    expect(digestOf(new DataView(bytes.buffer))).not.toBe(same);
   });
 });

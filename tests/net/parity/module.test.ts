@@ -6,6 +6,7 @@ import { type X509Certificate, X509CrlGenerator, X509CrlReason } from '@peculiar
 import { expect, test } from 'vitest';
 import tls, { type ConnectOptions, connect, type TLSSocket } from '../../../src/entry/index.ts';
 import { testChain } from '../../support/certs.ts';
+import { testWhere } from '../../support/skip.ts';
 import { listen, trusting, visit } from '../pair.ts';
 import { heard, NODE } from './harness.ts';
 
@@ -129,8 +130,9 @@ test('noDelay and keepAlive are the transport’s, at both ends', async () => {
   }
 });
 
-// net.Server and net.connect have it from Node 22.13 on.
-test.runIf(NODE >= 24)(
+testWhere(
+  NODE >= 24,
+  'net.Server and net.connect have it from Node 22.13 on',
   'blockList: an address that may not connect, and one that may not be connected to',
   async () => {
     const blockList = new BlockList();
