@@ -211,8 +211,8 @@ class GnutlsServing extends ServingProcess implements ServingPeer {
   }
 
   async report(): Promise<ServerReport> {
-    // On stderr, where debug goes: the end of the connection, whichever way.
-    await this.says('stderr', /Close notify - was received|non-properly|Error in handshake|^Error/m);
+    // On stderr, where debug goes: the end of the connection, whichever way. What went wrong comes after `Error while`.
+    await this.says('stderr', /Close notify - was received|Error in handshake|^Error: .*\n/m);
     const { stdout, stderr: debug } = this.take();
     const protocol = protocolIn(stdout);
     return {
@@ -225,7 +225,7 @@ class GnutlsServing extends ServingProcess implements ServingPeer {
       alpn: /^- Application protocol: (\S+)$/m.exec(stdout)?.[1] ?? null,
       exported: /^- Key material: ([0-9a-f]+)$/m.exec(stdout)?.[1] ?? null,
       keyUpdates: updatesIn(debug),
-      end: /non-properly terminated/.test(stdout + debug)
+      end: /non-properly terminated|Error in the pull function/.test(stdout + debug)
         ? 'cut'
         : /Close notify - was received/.test(debug)
           ? 'clean'
