@@ -23,18 +23,20 @@ interface PolicyFields {
 /** A server's binding, which is another as soon as the server has another policy. */
 export class BindingOf {
   readonly #server: PolicyFields;
-  #of: readonly unknown[] = [];
-  #value: ServerBinding | null = null;
+  #of: readonly unknown[];
+  #value: ServerBinding;
 
   constructor(server: tls.Server) {
     this.#server = server as PolicyFields;
+    this.#of = optionsOf(this.#server);
+    // At once, for node:tls has read its lists: what becomes of them later is not its policy.
+    this.#value = bindingOf(this.#server);
   }
 
   /** The same object for as long as nothing has changed. Never throws for what node:tls has taken. */
   get current(): ServerBinding {
-    const { _sharedCreds, ca, crl, pfx } = this.#server;
-    const of = [_sharedCreds, ca, crl, pfx];
-    if (this.#value === null || of.some((option, i) => option !== this.#of[i])) {
+    const of = optionsOf(this.#server);
+    if (of.some((option, i) => option !== this.#of[i])) {
       this.#value = bindingOf(this.#server);
       this.#of = of;
     }
@@ -42,12 +44,16 @@ export class BindingOf {
   }
 }
 
+function optionsOf({ _sharedCreds, ca, crl, pfx }: PolicyFields): readonly unknown[] {
+  return [_sharedCreds, ca, crl, pfx];
+}
+
 /** As `createServer` of this library binds its sessions: servers of both kinds may then share a store. */
 function bindingOf({ ca, crl, pfx, requestCert = false, rejectUnauthorized }: PolicyFields): ServerBinding {
   const asks = (context: SecureContext): ServerBinding =>
     clientBinding(context, requestCert, rejectUnauthorized !== false);
   if (!requestCert) return asks(new SecureContext({}));
-  const read = ifRead(() => asks(new SecureContext({ ca: ca as never })));
+  const read = ifRead(() => asks(new SecureContext({ ca })));
   if (read !== null && crl === undefined && pfx === undefined) return read;
   // Node trusts what a PFX brings along; and it looks into no revocation list when it resumes, as we do.
   const trust =

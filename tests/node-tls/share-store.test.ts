@@ -181,6 +181,27 @@ describe.each(both)('a store that stock servers share, %s', (version) => {
     expect(shared.stats?.misses).toEqual({ 'other-trust': 1 });
   });
 
+  it('binds to the CAs that node:tls has read, whatever becomes of their list since', async () => {
+    const roots = await Promise.all(
+      ['first', 'second'].map((name) => makeCertificate({ subject: `CN=${name}`, pathLength: 0 })),
+    );
+    const [first, second] = roots as [Credential, Credential];
+    const client = await makeCertificate({ subject: 'CN=client', issuer: first, purposes: ['client'] });
+    const ca = [first.certPem, second.certPem];
+    const store = new MemoryStore();
+    const { port } = await sharing(store, { requestCert: true, ca });
+    const narrow = await sharing(store, {
+      requestCert: true,
+      rejectUnauthorized: false,
+      ca: [second.certPem],
+    });
+    ca.shift();
+    const shown = { ...only(version), cert: client.certPem, key: client.keyPem };
+    const { session } = await visit(port, shown);
+    expect((await visit(narrow.port, { ...shown, session })).reused).toBe(false);
+    expect(narrow.shared.stats?.misses).toEqual({ 'other-trust': 1 });
+  });
+
   it('shares under a list of CAs in which something is damaged, as node:tls serves under it', async () => {
     const { caPem, chainPem: cert, keyPem: key } = await testChain();
     const damaged = `${(await makeChain()).caPem.replace(/.{40}\n(-+END)/, '\n$1')}`;
