@@ -23,9 +23,27 @@ const OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH });
  */
 const RAW_KEYS = ((major: number) => major < 23 || major > 25)(Number.parseInt(process.versions.node, 10));
 
-/** What is kept of a key. */
-export function importKey(key: Uint8Array): Uint8Array | KeyObject {
+/** What is kept of a key. @throws {RangeError} for one that is too short or long. */
+export function importKey(aead: AeadName, key: Uint8Array): Uint8Array | KeyObject {
+  if (key.length !== aeadKeyLength(aead)) {
+    throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
+  }
   return RAW_KEYS ? copyBytes(key) : createSecretKey(key);
+}
+
+/** The plaintext, whose tag `decipher` has been given; null, and nothing left, where that does not fit. */
+export function decrypt(
+  decipher: Pick<DecipherGCM, 'update' | 'final'>,
+  ciphertext: Uint8Array,
+): Uint8Array | null {
+  const opened = decipher.update(ciphertext);
+  try {
+    decipher.final();
+  } catch {
+    opened.fill(0);
+    return null;
+  }
+  return plain(opened);
 }
 
 /** `key` itself, or an object made of it. */
@@ -54,11 +72,8 @@ export class NodeAeadKey implements AeadKey {
   #key: Uint8Array | KeyObject | null;
 
   constructor(aead: StreamAead, key: Uint8Array) {
-    if (key.length !== aeadKeyLength(aead)) {
-      throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
-    }
     this.#aead = aead;
-    this.#key = importKey(key);
+    this.#key = importKey(aead, key);
   }
 
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
@@ -80,14 +95,7 @@ export class NodeAeadKey implements AeadKey {
     const decipher = decryptor(this.#aead, this.#key, nonce);
     decipher.setAAD(aad);
     decipher.setAuthTag(sealed.subarray(end));
-    const opened = decipher.update(sealed.subarray(0, end));
-    try {
-      decipher.final();
-    } catch {
-      opened.fill(0);
-      return null;
-    }
-    return plain(opened);
+    return decrypt(decipher, sealed.subarray(0, end));
   }
 
   destroy(): void {

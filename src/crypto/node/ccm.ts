@@ -1,8 +1,7 @@
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
-import { type AeadName, aeadKeyLength, aeadTagLength } from '../../util/registries.ts';
+import { type AeadName, aeadTagLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
-import { importKey, NONCE_LENGTH } from './aead.ts';
-import { plain } from './plain.ts';
+import { decrypt, importKey, NONCE_LENGTH } from './aead.ts';
 
 /** AES-CCM, which has to know the length beforehand and takes all in one piece (RFC 3610). */
 export class NodeCcmKey implements AeadKey {
@@ -11,12 +10,9 @@ export class NodeCcmKey implements AeadKey {
   #key: Uint8Array | KeyObject | null;
 
   constructor(aead: AeadName, key: Uint8Array) {
-    if (key.length !== aeadKeyLength(aead)) {
-      throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
-    }
     this.#tagLength = aeadTagLength(aead);
     this.#options = Object.freeze({ authTagLength: this.#tagLength });
-    this.#key = importKey(key);
+    this.#key = importKey(aead, key);
   }
 
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
@@ -39,14 +35,7 @@ export class NodeCcmKey implements AeadKey {
     const decipher = createDecipheriv('aes-128-ccm', this.#key, nonce, this.#options);
     decipher.setAuthTag(sealed.subarray(end));
     decipher.setAAD(aad, { plaintextLength: end });
-    const opened = decipher.update(sealed.subarray(0, end));
-    try {
-      decipher.final();
-    } catch {
-      opened.fill(0);
-      return null;
-    }
-    return plain(opened);
+    return decrypt(decipher, sealed.subarray(0, end));
   }
 
   destroy(): void {
