@@ -216,17 +216,13 @@ function checkConnectOptions(options: ConnectOptions): void {
   if (minDHSize !== undefined) requireNumber(minDHSize, 'options.minDHSize', 1);
   if (pskCallback) requireFunction(pskCallback, 'pskCallback');
   if (enableTrace !== undefined && enableTrace !== null) requireBoolean(enableTrace, 'options.enableTrace');
-  if (sessionCache !== undefined && !isSessionCache(sessionCache)) {
-    throw invalidArgType(
-      'options.sessionCache',
-      'a ClientSessionCache, or what has its take and put',
-      sessionCache,
-    );
-  }
+  if (sessionCache !== undefined) requireSessionCache(sessionCache);
 }
 
-function isSessionCache(cache: Partial<ClientSessions> | null): boolean {
-  return typeof cache?.take === 'function' && typeof cache.put === 'function';
+/** @internal */
+export function requireSessionCache(cache: Partial<ClientSessions> | null): void {
+  if (typeof cache?.take === 'function' && typeof cache.put === 'function') return;
+  throw invalidArgType('options.sessionCache', 'a ClientSessionCache, or what has its take and put', cache);
 }
 
 /** (options), (port, host, options), (port, options) or (path, options), each with a listener behind. */

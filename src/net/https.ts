@@ -14,7 +14,7 @@ import {
 } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { ClientSessionCache, type ClientSessions } from '../cache/client-session-cache.ts';
-import { type ConnectOptions, connect } from './connect.ts';
+import { type ConnectOptions, connect, requireSessionCache } from './connect.ts';
 import type { SecureContext, SecureContextOptions } from './secure-context.ts';
 import { Server as TlsServer, type ServerOptions as TlsServerOptions } from './server.ts';
 import type { TLSSocket } from './socket.ts';
@@ -107,6 +107,7 @@ export class Agent extends StockAgent {
 
   constructor(options: AgentOptions = {}) {
     const { sessionCache, ...rest } = options;
+    if (sessionCache !== undefined) requireSessionCache(sessionCache);
     super(rest as NodeAgentOptions);
     const caches = sessionCache === undefined && options.maxCachedSessions !== 0;
     this.#own = caches ? new ClientSessionCache() : undefined;

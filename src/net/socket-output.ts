@@ -123,11 +123,11 @@ export class SocketOutput {
     }
     const lent = this.#lent;
     this.#lent = null;
+    const isLent = lent !== null && output.buffer === lent.buffer;
+    // The engine had more memory of its own, with what it had to say itself.
+    if (lent !== null && !isLent) giveBuffer(lent.fill(0));
     if (!transport.writable) return;
-    const goesOn =
-      lent !== null && output.buffer === lent.buffer
-        ? this.#writeLent(output, lent)
-        : transport.write(output);
+    const goesOn = isLent ? this.#writeLent(output, lent) : transport.write(output);
     if (!goesOn) this.#blocked = true;
   }
 

@@ -1,7 +1,7 @@
 /** undici's buildConnector over this engine: for `connect` of an Agent, a Client or a Pool, and so for fetch. */
 import { connect as netConnect, type Socket } from 'node:net';
 import { ClientSessionCache } from '../cache/client-session-cache.ts';
-import { type ConnectOptions, connect } from './connect.ts';
+import { type ConnectOptions, connect, requireSessionCache } from './connect.ts';
 
 export interface ConnectorOptions extends Omit<ConnectOptions, 'host' | 'port' | 'socket' | 'path'> {
   /** Offers HTTP/2 as well. Default false, as in undici 7. */
@@ -41,7 +41,8 @@ const DEFAULT_KEEP_ALIVE_DELAY_MS = 60_000;
  */
 export function buildConnector(options: ConnectorOptions = {}): Connector {
   const { allowH2, socketPath, timeout, keepAlive, keepAliveInitialDelay, ...tls } = options;
-  const sessionCache = options.sessionCache ?? new ClientSessionCache();
+  const { sessionCache = new ClientSessionCache() } = options;
+  requireSessionCache(sessionCache);
   const path = socketPath ?? undefined;
   const ALPNProtocols = tls.ALPNProtocols ?? (allowH2 ? ['h2', 'http/1.1'] : ['http/1.1']);
   return (target, callback) => {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { nodeProvider } from '../../src/crypto/node/index.ts';
+import { Agent } from '../../src/entry/https.ts';
 import {
   ClientSessionCache,
   type ClientSessions,
@@ -12,6 +13,7 @@ import {
   StoredClientSessions,
   type TLSSocket,
 } from '../../src/entry/index.ts';
+import { buildConnector } from '../../src/entry/undici.ts';
 import { makeChain, testChain } from '../support/certs.ts';
 import { listen, type TestServer, trusting } from './pair.ts';
 
@@ -49,10 +51,15 @@ async function visit(options: ConnectOptions, wanted = 1): Promise<TLSSocket> {
   return socket;
 }
 
-test.each([new Map(), {}, 'x', null, () => {}])('what is no cache is refused: %o', (sessionCache) => {
-  expect(() => connect({ port: 1, sessionCache: sessionCache as never })).toThrow(
-    expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
-  );
+test.each([new Map(), {}, 'x', null, () => {}])('what is no cache is refused: %o', (value) => {
+  const sessionCache = value as never;
+  for (const use of [
+    () => connect({ port: 1, sessionCache }),
+    () => new Agent({ sessionCache }),
+    () => buildConnector({ sessionCache }),
+  ]) {
+    expect(use).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+  }
 });
 
 test('TLS 1.3: each connection takes a ticket and leaves a new one', async () => {
