@@ -204,4 +204,18 @@ describe('single use', () => {
     expect(cache.consume(one)).toBe(false);
     expect(source.remove).not.toHaveBeenCalled();
   });
+
+  it('waits among the look-ups, of which so many may wait', async () => {
+    const timers = new TestTimers();
+    const consume = vi.fn<SessionSource['consume']>(() => new Promise(() => {}));
+    const source = { find: () => 'not-found' as const, add: () => {}, remove: vi.fn(), consume };
+    const cache = context({ source, timers, maxPendingLookups: 1 });
+    const waiting = cache.consume(session({ id: 1 }));
+    expect(cache.consume(session({ id: 2 }))).toBe(false);
+    expect(consume).toHaveBeenCalledTimes(1);
+    timers.pass(1_000);
+    expect(await waiting).toBe(false);
+    consume.mockReturnValueOnce(true);
+    expect(cache.consume(session({ id: 3 }))).toBe(true);
+  });
 });
