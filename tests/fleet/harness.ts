@@ -24,8 +24,8 @@ export type ClientKind = 'own' | 'stock';
 interface Saved {
   readonly bytes: Buffer;
   readonly gotMs: number;
-  /** From when its life counts. */
-  readonly timeMs: number;
+  /** Its life counts from some time between these two: the server's clock said it while they spoke. */
+  readonly bornMs: readonly [earliest: number, latest: number];
   readonly worker: number;
   readonly keyName: string | null;
   readonly kind: Site['kind'];
@@ -82,7 +82,7 @@ export interface LoadOptions {
   readonly random: Random;
 }
 
-/** A time that is certain either way: clocks of sessions have seconds. */
+/** Clocks of sessions have seconds, and two of them are compared. */
 const GREY_MS = 1_500;
 /** What a server was about to save when it was killed may not have left it. */
 const SAVE_MS = 500;
@@ -100,7 +100,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       continue;
     }
     const began = Date.now();
-    const isOver = old.length > 0 && began - (old[0] as Saved).timeMs > options.lifeMs + GREY_MS;
+    const isOver = old[0] !== undefined && began - old[0].bornMs[1] > options.lifeMs + GREY_MS;
     // TLS 1.3 shows a ticket once.
     const offer = isOver ? old.shift() : options.random.chance(0.1) ? undefined : held.shift();
     let outcome: Outcome;
@@ -113,14 +113,16 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       continue;
     }
     tally.connections++;
-    if (offer !== undefined) judge(offer, site, outcome.resumed, began, options, tally);
+    const gotMs = Date.now();
+    const spoke = [began, gotMs] as const;
+    if (offer !== undefined) judge(offer, site, outcome.resumed, spoke, options, tally);
     for (const bytes of outcome.sessions) {
-      const { timeMs: ownMs, keyName } = readSaved(bytes, options.stateless);
+      const keyName = options.stateless ? keyNameOf(bytes) : null;
       // A server of TLS 1.2 renews a ticket, and not its session's life; the client is not told of that.
       const goesOn = options.version === 'TLSv1.2' && outcome.resumed && offer !== undefined;
-      const timeMs = goesOn ? offer.timeMs : ownMs;
+      const bornMs = goesOn ? offer.bornMs : spoke;
       if (keyName !== null) tally.keys.add(keyName);
-      const saved = { bytes, gotMs: Date.now(), timeMs, worker: site.worker, keyName, kind: site.kind };
+      const saved = { bytes, gotMs, bornMs, worker: site.worker, keyName, kind: site.kind };
       if (old.length < 2 && options.random.chance(0.3)) old.push(saved);
       else held.push(saved);
     }
@@ -133,18 +135,19 @@ function judge(
   offer: Saved,
   site: Site,
   resumed: boolean,
-  began: number,
+  [began, ended]: readonly [number, number],
   { lifeMs, killedMs, stateless }: LoadOptions,
   tally: Tally,
 ): void {
-  const age = began - offer.timeMs;
+  const least = began - offer.bornMs[1];
+  const most = ended - offer.bornMs[0];
   const killed = killedMs(offer.worker);
   const lost = !stateless && killed >= offer.gotMs && killed <= offer.gotMs + SAVE_MS;
-  if (lost || (age > lifeMs - GREY_MS && age < lifeMs + GREY_MS)) {
+  if (lost || (most > lifeMs - GREY_MS && least < lifeMs + GREY_MS)) {
     tally.unclear++;
     return;
   }
-  if (age >= lifeMs + GREY_MS) {
+  if (least >= lifeMs + GREY_MS) {
     tally.over++;
     if (resumed) tally.overResumed++;
     return;
@@ -156,7 +159,7 @@ function judge(
   if (resumed) {
     crossing[1]++;
     tally.resumed++;
-  } else tally.misses.push(`${way}, ${age} ms old, key ${offer.keyName?.slice(0, 8) ?? '-'}`);
+  } else tally.misses.push(`${way}, ${most} ms old, key ${offer.keyName?.slice(0, 8) ?? '-'}`);
   tally.crossings.set(way, crossing);
 }
 
@@ -204,14 +207,12 @@ async function visit(site: Site, options: LoadOptions, session: Buffer | undefin
   return { resumed: text === 'resumed', sessions };
 }
 
-/** What a session says of itself; the name of a ticket's key is its first 16 bytes in OpenSSL's form. */
-function readSaved(bytes: Buffer, stateless: boolean): Pick<Saved, 'timeMs' | 'keyName'> {
+/** The name of the key that sealed a session's ticket: its first 16 bytes in OpenSSL's form. */
+function keyNameOf(bytes: Buffer): string | null {
   const { session } = readSession(bytes, null, Date.now());
   const ticket = session.field(Field.ticket, 'test');
-  const timeMs = session.timeMs('test');
   session.free('test');
-  const named = stateless && ticket.length >= 80;
-  return { timeMs, keyName: named ? Buffer.from(ticket.subarray(0, 16)).toString('hex') : null };
+  return ticket.length >= 80 ? Buffer.from(ticket.subarray(0, 16)).toString('hex') : null;
 }
 
 export function pause(ms: number): Promise<void> {

@@ -5,10 +5,11 @@
 import { expect, it } from 'vitest';
 import { bundle } from '../support/bundle.ts';
 import { type ChainFiles, testChain, writeChain } from '../support/certs.ts';
-import { describeWithPeers, freePort, type RunningPeer, spawnPeer } from '../support/peer.ts';
+import { describeWithPeers, type RunningPeer, spawnPeer } from '../support/peer.ts';
 import { Random } from '../support/random.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
-import type { FleetLine, FleetPlan } from './fixtures/fleet.fixture.ts';
+import { until } from '../support/until.ts';
+import type { FleetLine, FleetPlan, Ports } from './fixtures/fleet.fixture.ts';
 import { type ClientKind, earlyLoad, load, newTally, pause, type Site, type Tally } from './harness.ts';
 
 /** What a run has to have seen: sessions that could be resumed, processes killed, keys. */
@@ -26,13 +27,11 @@ const program = await bundle('tests/fleet/fixtures/fleet.fixture.ts');
 /** The processes as the harness sees them: which is up, and when each was killed. */
 class Fleet implements AsyncDisposable {
   readonly #peer: RunningPeer;
-  readonly #ports: FleetPlan['ports'];
   readonly #killedMs: number[] = Array(WORKERS).fill(Number.NEGATIVE_INFINITY);
   readonly #upAfter: number[] = Array(WORKERS).fill(0);
   kills = 0;
 
   constructor(plan: FleetPlan) {
-    this.#ports = plan.ports;
     this.#peer = spawnPeer(process.execPath, [program], { env: { FLEET: JSON.stringify(plan) } });
   }
 
@@ -43,30 +42,38 @@ class Fleet implements AsyncDisposable {
       .map((line) => JSON.parse(line) as FleetLine);
   }
 
-  #isUp(worker: number): boolean {
-    let up = 0;
-    for (const line of this.lines()) if (line.event === 'listening' && line.worker === worker) up++;
-    return up > (this.#upAfter[worker] as number);
+  /** Where a worker listens; null until it does after it was last killed. */
+  #portsOf(worker: number, lines: readonly FleetLine[]): Ports | null {
+    const up = lines.filter((line) => line.event === 'listening' && line.worker === worker);
+    return up.slice(this.#upAfter[worker]).findLast((line) => line.event === 'listening')?.ports ?? null;
   }
 
-  sites = (): Site[] =>
-    this.#ports.flatMap(([own, stock], worker) =>
-      this.#isUp(worker)
-        ? [
-            { worker, port: own, kind: 'own' as const },
-            { worker, port: stock, kind: 'stock' as const },
-          ]
-        : [],
-    );
+  sites = (): Site[] => {
+    const lines = this.lines();
+    return this.#upAfter.flatMap((_, worker) => {
+      const ports = this.#portsOf(worker, lines);
+      if (ports === null) return [];
+      return [
+        { worker, port: ports[0], kind: 'own' as const },
+        { worker, port: ports[1], kind: 'stock' as const },
+      ];
+    });
+  };
 
   killedMs = (worker: number): number => this.#killedMs[worker] as number;
 
   kill(worker: number): void {
-    if (!this.#isUp(worker)) return;
+    if (this.#portsOf(worker, this.lines()) === null) return;
     this.#upAfter[worker] = (this.#upAfter[worker] as number) + 1;
     this.#killedMs[worker] = Date.now();
     this.kills++;
     this.#peer.stdin.write(`kill ${worker}\n`);
+  }
+
+  /** When all of it is up. */
+  async ready(): Promise<void> {
+    const silence = (): string => `a fleet that is up\n${this.#peer.stdout}\n${this.#peer.stderr}`;
+    await until(() => this.sites().length === WORKERS * 2, silence, 30_000);
   }
 
   async counters(): Promise<string> {
@@ -83,20 +90,23 @@ class Fleet implements AsyncDisposable {
 
 /** A fleet that is up, and its CA. */
 async function start(redis: RedisServer, files: ChainFiles, stateful: boolean): Promise<Fleet> {
-  const ports: (readonly [number, number])[] = [];
-  for (let i = 0; i < WORKERS; i++) ports.push([await freePort(), await freePort()]);
   const fleet = new Fleet({
     redis: redis.url,
     cert: files.chain,
     key: files.key,
-    ports,
+    workers: WORKERS,
     stateful,
     sessionTimeoutSec: LIFE_SEC,
     rotateEverySec: ROTATE_SEC,
     freshMs: 1_000,
     maxClockSkewSec: 0.1,
   });
-  while (fleet.sites().length < WORKERS * 2) await pause(20);
+  try {
+    await fleet.ready();
+  } catch (error) {
+    await fleet[Symbol.asyncDispose]();
+    throw error;
+  }
   return fleet;
 }
 

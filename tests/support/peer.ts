@@ -4,8 +4,9 @@
  * stopped by its own process id.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { describe, test } from 'vitest';
@@ -85,14 +86,19 @@ export function refuse(title: string, reason: string): void {
   }
 }
 
-/** A port on loopback that was free a moment ago. */
+const given = new Set<number>();
+
+/** A port on loopback that was free a moment ago, and that this process was not given before. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, host, done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-  return address.port;
+  for (;;) {
+    const server = createServer().listen(0, host);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
 }
 
 const running = new Set<ChildProcess>();
