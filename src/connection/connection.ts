@@ -292,8 +292,9 @@ export class Connection {
     return this.#error === null;
   }
 
-  /** Keying material (RFC 5705; RFC 8446, 7.5). @throws {UsageError} before there is any. */
+  /** Keying material (RFC 5705; RFC 8446, 7.5). @throws {UsageError} before there is any, and when the keys are gone. */
   exportKeyingMaterial(label: string, context: Uint8Array | null, length: number): Uint8Array {
+    this.#checkNotDestroyed();
     const exporter = this.#host.exporter;
     if (exporter === null) throw new UsageError('ERR_TLS_NO_EXPORTER', 'the handshake is not complete');
     return exporter(label, context, length);
@@ -301,6 +302,7 @@ export class Connection {
 
   /** From early data's keys (RFC 8446, 7.5): not unique to the connection under replay. */
   exportEarlyKeyingMaterial(label: string, context: Uint8Array | null, length: number): Uint8Array {
+    this.#checkNotDestroyed();
     const exporter = this.#host.earlyExporter;
     if (exporter === null) throw new UsageError('ERR_TLS_NO_EXPORTER', 'there is no early data');
     return exporter(label, context, length);
@@ -315,6 +317,7 @@ export class Connection {
    */
   channelBinding(type: ChannelBindingType): Uint8Array | null {
     const { info, config, provider } = this.#host;
+    this.#checkNotDestroyed();
     if (!this.#handshakeDone) throw new UsageError('ERR_TLS_NO_EXPORTER', 'the handshake is not complete');
     switch (type) {
       case 'tls-exporter':
@@ -391,8 +394,12 @@ export class Connection {
     return this.#destroyed || this.#error !== null;
   }
 
-  #checkWritable(): void {
+  #checkNotDestroyed(): void {
     if (this.#destroyed) throw new UsageError('ERR_TLS_DESTROYED', 'the connection was destroyed');
+  }
+
+  #checkWritable(): void {
+    this.#checkNotDestroyed();
     if (this.#error !== null) throw new UsageError('ERR_TLS_FAILED', 'the connection has failed');
     if (this.#closeWanted) throw new UsageError('ERR_TLS_CLOSED', 'this end was closed before');
   }

@@ -14,24 +14,49 @@ export function legacyCertificate(
   chain: readonly Uint8Array[],
   anchors: TrustAnchors | null,
 ): PeerCertificate {
-  const [leaf, ...issuers] = chain.map((der) => new X509Certificate(der));
+  const path = pathOf(anchors === null ? chain.slice(0, 1) : chain, anchors);
+  const views = path.map((certificate) => certificate.toLegacyObject() as DetailedPeerCertificate);
+  const [leaf] = views;
   if (leaf === undefined) return {} as PeerCertificate;
-  const legacy = leaf.toLegacyObject() as DetailedPeerCertificate;
-  if (anchors === null) return legacy;
-  let last = { certificate: leaf, legacy };
-  const rest = [...issuers];
-  // A root is its own issuer, as in node:tls.
-  for (let depth = 0; !last.certificate.checkIssued(last.certificate); depth++) {
-    if (depth === MAX_DEPTH) return legacy;
-    const at = rest.findIndex((candidate) => last.certificate.checkIssued(candidate));
-    const issuer = at === -1 ? issuerAmong(anchors, last.certificate) : rest.splice(at, 1)[0];
-    if (issuer === undefined) return legacy;
-    const view = issuer.toLegacyObject() as DetailedPeerCertificate;
-    last.legacy.issuerCertificate = view;
-    last = { certificate: issuer, legacy: view };
+  if (anchors === null) return leaf;
+  for (const [i, view] of views.entries()) {
+    const issuer = views[i + 1];
+    if (issuer !== undefined) view.issuerCertificate = issuer;
+    // A root is its own issuer, as in node:tls.
+    else if (isRoot(path[i] as X509Certificate)) view.issuerCertificate = view;
   }
-  last.legacy.issuerCertificate = last.legacy;
-  return legacy;
+  return leaf;
+}
+
+/** tls.TLSSocket.getPeerX509Certificate(): the leaf, from which `issuerCertificate` leads up what the peer sent. */
+export function peerCertificate(chain: readonly Uint8Array[]): X509Certificate | undefined {
+  const path = pathOf(chain, null);
+  for (const [i, certificate] of path.entries()) {
+    const value = path[i + 1];
+    // Of its own a certificate says this only where node:tls made it.
+    if (value !== undefined)
+      Object.defineProperty(certificate, 'issuerCertificate', { value, configurable: true });
+  }
+  return path[0];
+}
+
+/** The leaf and, as far as they are in the chain or among the anchors, who issued it, who issued that, and so on. */
+function pathOf(chain: readonly Uint8Array[], anchors: TrustAnchors | null): X509Certificate[] {
+  const [leaf, ...rest] = chain.map((der) => new X509Certificate(der));
+  if (leaf === undefined) return [];
+  const path = [leaf];
+  for (let last = leaf; !isRoot(last) && path.length <= MAX_DEPTH; ) {
+    const at = rest.findIndex((candidate) => last.checkIssued(candidate));
+    const issuer = at === -1 ? anchors && issuerAmong(anchors, last) : rest.splice(at, 1)[0];
+    if (!issuer) break;
+    path.push(issuer);
+    last = issuer;
+  }
+  return path;
+}
+
+function isRoot(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate);
 }
 
 /** All that is known of a client's certificate where the ticket kept only this (`ticketPeer: 'fingerprint'`). */

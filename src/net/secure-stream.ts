@@ -21,7 +21,7 @@ import type { EarlyDataReason, ResumptionReason } from '../session/resumption-re
 import { type Session, sessionHandle } from '../session/session.ts';
 import { UsageError } from '../util/errors.ts';
 import { cipherSuites, groupName, NamedGroup, signatureSchemeName, versionName } from '../util/registries.ts';
-import { fingerprintView, legacyCertificate } from './certificate-view.ts';
+import { fingerprintView, legacyCertificate, peerCertificate } from './certificate-view.ts';
 import { SocketBase } from './events.ts';
 import {
   invalidArgType,
@@ -189,8 +189,7 @@ export abstract class SecureStream extends SocketBase {
   }
 
   getPeerX509Certificate(): X509Certificate | undefined {
-    const leaf = this.engine.info.peerChain[0];
-    return leaf === undefined ? undefined : new X509Certificate(leaf);
+    return peerCertificate(this.engine.info.peerChain);
   }
 
   get #context(): SecureContext {

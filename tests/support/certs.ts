@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  AuthorityInfoAccessExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
   type Extension,
@@ -72,7 +73,9 @@ export interface CertificateOptions {
   readonly pathLength?: number;
   /** Usages for extKeyUsage; absent, there is no such extension. */
   readonly purposes?: readonly ('server' | 'client')[];
-  /** Instead of the usual basicConstraints, keyUsage, extKeyUsage and subjectAltName. */
+  /** Addresses for authorityInfoAccess. */
+  readonly access?: { readonly ocsp: string; readonly caIssuers: string };
+  /** Instead of all of these. */
   readonly extensions?: readonly Extension[];
 }
 
@@ -84,7 +87,7 @@ async function generateKeys(kind: KeyKind): Promise<webcrypto.CryptoKeyPair> {
 }
 
 function usualExtensions(options: CertificateOptions): Extension[] {
-  const { pathLength, purposes, names } = options;
+  const { pathLength, purposes, names, access } = options;
   const extensions: Extension[] = [];
   if (pathLength === undefined) {
     extensions.push(new BasicConstraintsExtension(false, undefined, true));
@@ -96,6 +99,7 @@ function usualExtensions(options: CertificateOptions): Extension[] {
   }
   if (purposes) extensions.push(new ExtendedKeyUsageExtension(purposes.map((purpose) => EKU[purpose])));
   if (names) extensions.push(new SubjectAlternativeNameExtension(names.map((name) => ({ ...name }))));
+  if (access) extensions.push(new AuthorityInfoAccessExtension(access));
   return extensions;
 }
 

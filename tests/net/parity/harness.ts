@@ -13,7 +13,7 @@ import { endContext } from '../../support/sessions.ts';
 
 export type Tls = Omit<typeof nodeTls, 'createSecurePair'>;
 
-const IMPLEMENTATIONS: readonly (readonly [string, Tls])[] = [
+export const IMPLEMENTATIONS: readonly (readonly [string, Tls])[] = [
   ['node:tls', nodeTls],
   ['tlsession', ours],
 ];
