@@ -10,6 +10,7 @@ import {
 import { copyBytes } from '../../util/bytes.ts';
 import { type AeadName, aeadKeyLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
+import { giveBack } from './give-back.ts';
 import { plain } from './plain.ts';
 
 const TAG_LENGTH = 16;
@@ -29,6 +30,20 @@ export function importKey(aead: AeadName, key: Uint8Array): Uint8Array | KeyObje
     throw new RangeError(`a key for ${aead} is ${aeadKeyLength(aead)} bytes, not ${key.length}`);
   }
   return RAW_KEYS ? copyBytes(key) : createSecretKey(key);
+}
+
+/** Encrypts `buffer[start, end)` and puts the tag behind it. */
+export function encryptInPlace(
+  cipher: Pick<CipherGCM, 'update' | 'final' | 'getAuthTag'>,
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const encrypted = cipher.update(buffer.subarray(start, end));
+  buffer.set(encrypted, start);
+  giveBack(encrypted);
+  cipher.final();
+  buffer.set(cipher.getAuthTag(), end);
 }
 
 /** The plaintext, whose tag `decipher` has been given; null, and nothing left, where that does not fit. */
@@ -82,9 +97,7 @@ export class NodeAeadKey implements AeadKey {
     if (start > end || end + TAG_LENGTH > buffer.length) throw new RangeError('no room for the tag');
     const cipher = encryptor(this.#aead, this.#key, nonce);
     cipher.setAAD(aad);
-    buffer.set(cipher.update(buffer.subarray(start, end)), start);
-    cipher.final();
-    buffer.set(cipher.getAuthTag(), end);
+    encryptInPlace(cipher, buffer, start, end);
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {

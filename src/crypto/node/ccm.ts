@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import { type AeadName, aeadTagLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
-import { decrypt, importKey, NONCE_LENGTH } from './aead.ts';
+import { decrypt, encryptInPlace, importKey, NONCE_LENGTH } from './aead.ts';
 
 /** AES-CCM, which has to know the length beforehand and takes all in one piece (RFC 3610). */
 export class NodeCcmKey implements AeadKey {
@@ -22,9 +22,7 @@ export class NodeCcmKey implements AeadKey {
     if (end + this.#tagLength > buffer.length) throw new RangeError('no room for the tag');
     const cipher = createCipheriv('aes-128-ccm', this.#key, nonce, this.#options);
     cipher.setAAD(aad, { plaintextLength: end - start });
-    buffer.set(cipher.update(buffer.subarray(start, end)), start);
-    cipher.final();
-    buffer.set(cipher.getAuthTag(), end);
+    encryptInPlace(cipher, buffer, start, end);
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
