@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /**
- * Several processes a test, or clocks that go on by themselves: these have a machine more to themselves, so that
- * what they wait for is not what a neighbour takes.
+ * Fleets that lose a process each second, and browsers: they have a machine more to themselves, so that what they
+ * wait for is not what a neighbour takes.
  */
 const inRealTime = ['fleet', 'frameworks'].map((room) => `tests/${room}/**/*.test.ts`);
 

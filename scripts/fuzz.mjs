@@ -2,7 +2,6 @@
 // so that what was found can be found again.
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { prepare, root } from './lib/prepare.mjs';
 
@@ -17,10 +16,7 @@ console.log(`fuzz: ${runs} runs a property, seed ${seed}`);
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const { status } = spawnSync(
   process.execPath,
-  [
-    ...[vitest, 'run', 'tests/fuzz/', '--testTimeout', String(15 * 60_000)],
-    ...['--maxWorkers', String(availableParallelism())],
-  ],
+  [vitest, 'run', 'tests/fuzz/', '--testTimeout', String(15 * 60_000)],
   {
     cwd: root,
     stdio: 'inherit',

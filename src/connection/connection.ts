@@ -300,7 +300,10 @@ export class Connection {
     return exporter(label, context, length);
   }
 
-  /** From early data's keys (RFC 8446, 7.5): not unique to the connection under replay. */
+  /**
+   * From early data's keys (RFC 8446, 7.5): not unique to the connection under replay. @throws {UsageError} when there
+   * are none, and when they are gone.
+   */
   exportEarlyKeyingMaterial(label: string, context: Uint8Array | null, length: number): Uint8Array {
     this.#checkNotDestroyed();
     const exporter = this.#host.earlyExporter;
@@ -313,11 +316,11 @@ export class Connection {
    * has none (RFC 5929, 4.1), without a certificate, and at a server that resumed, which no longer knows the one that
    * it showed; of type `tls-unique` in TLS 1.3. `tls-exporter` is there for all of these.
    * @throws {UsageError} before the handshake is complete; in TLS 1.2 without the extended master secret also for
-   * `tls-exporter`, and for `tls-unique` of a resumption: they would bind to nothing (RFC 9266, 3; RFC 7627, 1).
+   * `tls-exporter`, and for `tls-unique` of a resumption: they would bind to nothing (RFC 9266, 3; RFC 7627, 1); for
+   * `tls-exporter` also when the keys are gone.
    */
   channelBinding(type: ChannelBindingType): Uint8Array | null {
     const { info, config, provider } = this.#host;
-    this.#checkNotDestroyed();
     if (!this.#handshakeDone) throw new UsageError('ERR_TLS_NO_EXPORTER', 'the handshake is not complete');
     switch (type) {
       case 'tls-exporter':

@@ -28,7 +28,10 @@ export function legacyCertificate(
   return leaf;
 }
 
-/** tls.TLSSocket.getPeerX509Certificate(): the leaf, from which `issuerCertificate` leads up what the peer sent. */
+/**
+ * tls.TLSSocket.getPeerX509Certificate(): the leaf, from which `issuerCertificate` leads up to who issued what, as
+ * far as the peer sent it.
+ */
 export function peerCertificate(chain: readonly Uint8Array[]): X509Certificate | undefined {
   const path = pathOf(chain, null);
   for (const [i, certificate] of path.entries()) {
@@ -42,8 +45,11 @@ export function peerCertificate(chain: readonly Uint8Array[]): X509Certificate |
 
 /** The leaf and, as far as they are in the chain or among the anchors, who issued it, who issued that, and so on. */
 function pathOf(chain: readonly Uint8Array[], anchors: TrustAnchors | null): X509Certificate[] {
-  const [leaf, ...rest] = chain.map((der) => new X509Certificate(der));
-  if (leaf === undefined) return [];
+  const [first, ...others] = chain;
+  if (first === undefined) return [];
+  const leaf = new X509Certificate(first);
+  // What was sent beside the path was of no use to the verifier, and may be anything.
+  const rest = others.flatMap((der) => readable(der) ?? []);
   const path = [leaf];
   for (let last = leaf; !isRoot(last) && path.length <= MAX_DEPTH; ) {
     const at = rest.findIndex((candidate) => last.checkIssued(candidate));
@@ -53,6 +59,14 @@ function pathOf(chain: readonly Uint8Array[], anchors: TrustAnchors | null): X50
     last = issuer;
   }
   return path;
+}
+
+function readable(der: Uint8Array): X509Certificate | null {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return null;
+  }
 }
 
 function isRoot(certificate: X509Certificate): boolean {

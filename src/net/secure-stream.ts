@@ -240,7 +240,7 @@ export abstract class SecureStream extends SocketBase {
    * `tls-server-end-point` or `tls-unique` (RFC 5929). Null where the type has none here: the second at a server that
    * resumed, the third in TLS 1.3.
    * @throws {UsageError} before the handshake is complete; in TLS 1.2 without the extended master secret also for
-   * `tls-exporter`, and for `tls-unique` of a resumption.
+   * `tls-exporter`, and for `tls-unique` of a resumption; for `tls-exporter` also after the end.
    */
   getChannelBinding(type: ChannelBindingType): Buffer | null {
     const binding = this.engine.channelBinding(type);

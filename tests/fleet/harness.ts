@@ -23,6 +23,8 @@ export type ClientKind = 'own' | 'stock';
 
 interface Saved {
   readonly bytes: Buffer;
+  /** When the connection that brought it began, and when it was over. */
+  readonly beganMs: number;
   readonly gotMs: number;
   /** Its life counts from some time between these two: the server's clock said it while they spoke. */
   readonly bornMs: readonly [earliest: number, latest: number];
@@ -122,7 +124,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       const goesOn = options.version === 'TLSv1.2' && outcome.resumed && offer !== undefined;
       const bornMs = goesOn ? offer.bornMs : spoke;
       if (keyName !== null) tally.keys.add(keyName);
-      const saved = { bytes, gotMs, bornMs, worker: site.worker, keyName, kind: site.kind };
+      const saved = { bytes, beganMs: began, gotMs, bornMs, worker: site.worker, keyName, kind: site.kind };
       if (old.length < 2 && options.random.chance(0.3)) old.push(saved);
       else held.push(saved);
     }
@@ -142,7 +144,7 @@ function judge(
   const least = began - offer.bornMs[1];
   const most = ended - offer.bornMs[0];
   const killed = killedMs(offer.worker);
-  const lost = !stateless && killed >= offer.gotMs && killed <= offer.gotMs + SAVE_MS;
+  const lost = !stateless && killed >= offer.beganMs && killed <= offer.gotMs + SAVE_MS;
   if (lost || (most > lifeMs - GREY_MS && least < lifeMs + GREY_MS)) {
     tally.unclear++;
     return;

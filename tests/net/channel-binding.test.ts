@@ -49,6 +49,11 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {
     socket.destroy();
     server.close();
     await once(server, 'close');
+    // The certificate is known after the end, the keys are gone.
+    expect(client.getChannelBinding('tls-server-end-point')).toEqual(endPoint);
+    const gone = expect.objectContaining({ code: 'ERR_TLS_DESTROYED' });
+    expect(() => client.getChannelBinding('tls-exporter')).toThrow(gone);
+    expect(() => client.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding')).toThrow(gone);
   });
 });
 

@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 
-/** From this many bytes on it costs less than the collector's work for it. */
-const WORTHWHILE = 4096;
+/** At 4 KiB it costs what it saves the collector. */
+const WORTHWHILE = 8192;
 
 type GiveBack = (buffer: ArrayBuffer) => void;
 

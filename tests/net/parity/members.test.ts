@@ -2,9 +2,12 @@
  * What a socket and a certificate say of themselves, member by member: each is asked at every moment of the same
  * connections over node:tls and over this library, and has a test of its own.
  */
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import ourTls from '../../../src/entry/index.ts';
 import { type Chain, type KeyKind, makeCertificate } from '../../support/certs.ts';
 import { describe as describeError, heard, IMPLEMENTATIONS, NODE, World } from './harness.ts';
 
@@ -14,6 +17,7 @@ interface Asked {
   readonly other: TLSSocket | null;
   /** The server's. */
   readonly port: number;
+  readonly atServer: boolean;
 }
 
 type Ask = (asked: Asked) => unknown;
@@ -28,9 +32,12 @@ function pathOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate[] {
   return path;
 }
 
-/** How far both can be followed: at a server node:tls of Node 24 knows nothing above the client's certificate. */
-function climb<T>(path: readonly T[], { socket, port }: Asked): readonly T[] {
-  return NODE === 24 && socket.localPort === port ? path.slice(0, 1) : path;
+/**
+ * How far both can be followed: at a server node:tls of Node 24 knows nothing above the client's certificate. That
+ * this library does is a test of its own, below.
+ */
+function climb<T>(path: readonly T[], { atServer }: Asked): readonly T[] {
+  return NODE === 24 && atServer ? path.slice(0, 1) : path;
 }
 
 function detailed(asked: Asked): readonly DetailedPeerCertificate[] {
@@ -110,8 +117,8 @@ const SOCKET: Record<string, Ask> = {
 };
 
 /**
- * Asked when everything else was: node:tls before Node 26 takes the certificate off its list with the first of
- * these calls, and has none for anybody from then on.
+ * Asked once and when everything else was: node:tls before Node 26 takes a certificate off its list with each of
+ * these calls, for all that are asked later.
  */
 const LAST: Record<string, Ask> = {
   getPeerX509Certificate: (asked) => {
@@ -154,22 +161,29 @@ const SHAPES: Record<string, Ask> = {
 const ALL = { ...SOCKET, ...CERTIFICATE, ...SHAPES };
 
 const BEGUN = 'client, begun';
-const AFTER = 'client, after';
+/** What compares with the other end has nothing to compare with any more. */
+const AFTER = ['client, after', 'server, after'];
+const COMPARING = ['getFinished', 'getPeerFinished', 'exportKeyingMaterial', 'remotePort', 'localPort'];
 
-/** What nobody can ask: node:tls from Node 24 on ends the process with a segmentation fault. */
+/** Whether node:tls survives being asked: Node 24.21 and 26.10 end the process with a segmentation fault. */
+const asking = "require('node:tls').connect({ port: 1 }).on('error', () => {}).getEphemeralKeyInfo()";
 const CRASH = 'the process is gone';
-const CRASHES = NODE >= 24 ? ['getEphemeralKeyInfo', 'EphemeralKeyInfo'] : [];
+const CRASHES =
+  spawnSync(process.execPath, ['-e', asking]).status === 0 ? [] : ['getEphemeralKeyInfo', 'EphemeralKeyInfo'];
 
 /** Where the two differ on purpose: of a member, by moment, what each says. */
 const DIFFERENT: Record<string, Record<string, { readonly node: unknown; readonly ours: unknown }>> = {
   // Whatever was asked for.
   getProtocol: { [BEGUN]: { node: 'TLSv1.3', ours: null } },
-  exportKeyingMaterial: {
-    [AFTER]: {
-      node: ['TypeError', undefined],
-      ours: ['Error', 'ERR_TLS_DESTROYED', 'the connection was destroyed'],
-    },
-  },
+  exportKeyingMaterial: Object.fromEntries(
+    AFTER.map((moment) => [
+      moment,
+      {
+        node: ['TypeError', undefined],
+        ours: ['Error', 'ERR_TLS_DESTROYED', 'the connection was destroyed'],
+      },
+    ]),
+  ),
   ...(CRASHES.length > 0 && {
     getEphemeralKeyInfo: { [BEGUN]: { node: CRASH, ours: {} } },
     EphemeralKeyInfo: { [BEGUN]: { node: CRASH, ours: [] } },
@@ -218,7 +232,8 @@ async function richChain(kind: KeyKind): Promise<Chain> {
 /** Asks everything, at every moment of a connection in which both ends show a certificate. */
 async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Said> {
   const said: Said = {};
-  const ask = (moment: string, asked: Asked, members = ALL): void => {
+  const ask = (moment: string, to: Omit<Asked, 'atServer'>, members = ALL): void => {
+    const asked: Asked = { ...to, atServer: moment.startsWith('server') };
     for (const [name, probe] of Object.entries(members)) {
       said[name] ??= {};
       try {
@@ -246,14 +261,15 @@ async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Sai
   ask('client, last', { socket: client, other, port }, LAST);
   ask('server, last', { socket: other, other: client, port }, LAST);
   client.end();
-  await heard(client, 'close');
-  ask(AFTER, { socket: client, other: null, port });
+  await Promise.all([heard(client, 'close'), heard(other, 'close')]);
+  ask('client, after', { socket: client, other: null, port });
+  ask('server, after', { socket: other, other: null, port });
   return said;
 }
 
-/** Less what compares with the other end, which is not asked any more after the end. */
-function without(value: unknown): unknown {
-  return Array.isArray(value) ? value.filter((each) => typeof each !== 'boolean' && each !== null) : value;
+/** What a member said of its own end. */
+function own(name: string, value: unknown): unknown {
+  return COMPARING.includes(name) && Array.isArray(value) ? value[0] : value;
 }
 
 const heardOf = new Map<string, readonly [node: Said, ours: Said]>();
@@ -297,13 +313,12 @@ for (const [section, members] of Object.entries(SECTIONS)) {
           if (!isNothing(value)) told++;
           if (different !== undefined) {
             expect([nodeValue, value], where).toEqual([different.node, different.ours]);
-          } else if (moment === AFTER && isNothing(nodeValue)) {
+          } else if (AFTER.includes(moment) && isNothing(nodeValue) && !isDeepStrictEqual(value, nodeValue)) {
             // What was agreed on stays known here after the end, where node:tls forgets it.
-            const before = moments.filter((each) => each.startsWith('client, ') && each !== AFTER);
-            expect(
-              before.map((each) => without(ours[name]?.[each])),
-              where,
-            ).toContainEqual(without(value));
+            const [end = ''] = moment.split(',');
+            const before = moments.filter((each) => each.startsWith(end) && !AFTER.includes(each));
+            const said = before.map((each) => own(name, ours[name]?.[each]));
+            expect(said, where).toContainEqual(own(name, value));
           } else expect(value, where).toEqual(nodeValue);
         }
       }
@@ -312,3 +327,41 @@ for (const [section, members] of Object.entries(SECTIONS)) {
     });
   });
 }
+
+/** What node:tls cannot be compared with, since some version of it does less. */
+test('the peer’s path and what was agreed on: as often as they are asked, at both ends, and after the end', async () => {
+  const world = new World(ourTls, await richChain('p256'));
+  try {
+    const { keyPem: key, chainPem: cert, caPem: ca } = world.chain;
+    const { server, port } = await world.listen({ requestCert: true, ca });
+    const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+    const client = world.connect(port, { key, cert });
+    await heard(client, 'secureConnect');
+    const ends = [client, (await accepted)[0]];
+    const tell = (): unknown[] =>
+      ends.map((socket) => {
+        const path: string[] = [];
+        for (let at = socket.getPeerX509Certificate(); at !== undefined; at = at.issuerCertificate) {
+          path.push(at.subject);
+        }
+        return [
+          path,
+          pathOf(socket.getPeerCertificate(true)).map(({ subject }) => subject.CN),
+          hex(socket.getFinished()),
+          hex(socket.getPeerFinished()),
+          socket.getProtocol(),
+        ];
+      });
+    const first = tell() as [string[], ...unknown[]][];
+    for (const [path, names] of first) {
+      expect(path).toHaveLength(2);
+      expect(names).toEqual(['localhost', 'Intermediate', 'Root']);
+    }
+    expect(tell()).toEqual(first);
+    client.end();
+    await Promise.all(ends.map((socket) => heard(socket, 'close')));
+    expect(tell()).toEqual(first);
+  } finally {
+    await world.end();
+  }
+});
