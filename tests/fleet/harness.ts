@@ -24,8 +24,7 @@ export type ClientKind = 'own' | 'stock';
 interface Saved {
   readonly bytes: Buffer;
   /** When the connection that brought it began, and when it was over. */
-  readonly beganMs: number;
-  readonly gotMs: number;
+  readonly broughtMs: readonly [began: number, over: number];
   /** Its life counts from some time between these two: the server's clock said it while they spoke. */
   readonly bornMs: readonly [earliest: number, latest: number];
   readonly worker: number;
@@ -115,8 +114,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       continue;
     }
     tally.connections++;
-    const gotMs = Date.now();
-    const spoke = [began, gotMs] as const;
+    const spoke = [began, Date.now()] as const;
     if (offer !== undefined) judge(offer, site, outcome.resumed, spoke, options, tally);
     for (const bytes of outcome.sessions) {
       const keyName = options.stateless ? keyNameOf(bytes) : null;
@@ -124,7 +122,7 @@ export async function load(options: LoadOptions, tally: Tally, until: () => bool
       const goesOn = options.version === 'TLSv1.2' && outcome.resumed && offer !== undefined;
       const bornMs = goesOn ? offer.bornMs : spoke;
       if (keyName !== null) tally.keys.add(keyName);
-      const saved = { bytes, beganMs: began, gotMs, bornMs, worker: site.worker, keyName, kind: site.kind };
+      const saved = { bytes, broughtMs: spoke, bornMs, worker: site.worker, keyName, kind: site.kind };
       if (old.length < 2 && options.random.chance(0.3)) old.push(saved);
       else held.push(saved);
     }
@@ -144,7 +142,7 @@ function judge(
   const least = began - offer.bornMs[1];
   const most = ended - offer.bornMs[0];
   const killed = killedMs(offer.worker);
-  const lost = !stateless && killed >= offer.beganMs && killed <= offer.gotMs + SAVE_MS;
+  const lost = !stateless && killed >= offer.broughtMs[0] && killed <= offer.broughtMs[1] + SAVE_MS;
   if (lost || (most > lifeMs - GREY_MS && least < lifeMs + GREY_MS)) {
     tally.unclear++;
     return;

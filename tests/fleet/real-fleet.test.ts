@@ -44,8 +44,10 @@ class Fleet implements AsyncDisposable {
 
   /** Where a worker listens; null until it does after it was last killed. */
   #portsOf(worker: number, lines: readonly FleetLine[]): Ports | null {
-    const up = lines.filter((line) => line.event === 'listening' && line.worker === worker);
-    return up.slice(this.#upAfter[worker]).findLast((line) => line.event === 'listening')?.ports ?? null;
+    const up = lines.flatMap((line) =>
+      line.event === 'listening' && line.worker === worker ? [line.ports] : [],
+    );
+    return up.slice(this.#upAfter[worker]).at(-1) ?? null;
   }
 
   sites = (): Site[] => {

@@ -192,6 +192,10 @@ export async function makeChain(options: ChainOptions = {}): Promise<Chain> {
       { type: 'ip', value: '::1' },
     ],
   });
+  return chainOf(root, intermediate, leaf);
+}
+
+export function chainOf(root: Credential, intermediate: Credential, leaf: Credential): Chain {
   return {
     root,
     intermediate,

@@ -1,77 +1,11 @@
 /** A connection from its beginning to its end, over node:tls and over this library. */
 import { once } from 'node:events';
-import { Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { describe } from 'vitest';
 import { endContext } from '../../support/sessions.ts';
-import { heard, same, type World } from './harness.ts';
+import { heard, same } from './harness.ts';
 
-/** Everything that a socket says of itself, for a moment's name. */
-function portrait(world: World, moment: string, socket: TLSSocket): void {
-  const say = (name: string, value: unknown): void => world.note(`${moment}: ${name}`, value);
-  for (const name of [
-    'authorized',
-    'authorizationError',
-    'alpnProtocol',
-    'servername',
-    'encrypted',
-    'connecting',
-    'pending',
-    'readyState',
-    'remoteAddress',
-    'remoteFamily',
-    'localAddress',
-    'localFamily',
-    'bytesRead',
-    'bytesWritten',
-    'bufferSize',
-    'destroyed',
-    'allowHalfOpen',
-  ] as const) {
-    say(name, socket[name]);
-  }
-  say('secureConnecting', (socket as unknown as { secureConnecting: boolean }).secureConnecting);
-  say('remotePort', typeof socket.remotePort);
-  say('localPort', typeof socket.localPort);
-  say('address()', Object.keys(socket.address()));
-  say('instanceof net.Socket', socket instanceof Socket);
-  say('instanceof Duplex', socket instanceof Duplex);
-  say('instanceof TLSSocket', socket instanceof world.tls.TLSSocket);
-}
-
-/** What its methods say of the connection. */
-function agreed(world: World, moment: string, socket: TLSSocket): void {
-  const say = (name: string, value: unknown): void => world.note(`${moment}: ${name}`, value);
-  say('getCipher()', socket.getCipher());
-  say('getProtocol()', socket.getProtocol());
-  say('getEphemeralKeyInfo()', socket.getEphemeralKeyInfo());
-  say('getFinished()', socket.getFinished());
-  say('getPeerFinished()', socket.getPeerFinished());
-  say('isSessionReused()', socket.isSessionReused());
-  const peer = socket.getPeerCertificate(true) as unknown as Record<string, unknown>;
-  say('getPeerCertificate(true)', shape(peer));
-  say('getPeerCertificate()', shape(socket.getPeerCertificate() as unknown as Record<string, unknown>));
-  say('getCertificate()', shape(socket.getCertificate() as Record<string, unknown>));
-  say('getPeerX509Certificate()', socket.getPeerX509Certificate()?.subject);
-  say('getX509Certificate()', socket.getX509Certificate()?.subject);
-  say('exportKeyingMaterial()', socket.exportKeyingMaterial(48, 'EXPORTER-parity', Buffer.from('context')));
-}
-
-/** A certificate in the old form, as deep as it goes, with its values. */
-function shape(certificate: Record<string, unknown>, depth = 0): unknown {
-  if (depth > 3) return '...';
-  return Object.fromEntries(
-    Object.entries(certificate).map(([key, value]) => {
-      if (key === 'issuerCertificate') {
-        return [key, value === certificate ? 'itself' : shape(value as Record<string, unknown>, depth + 1)];
-      }
-      return [key, value];
-    }),
-  );
-}
-
-/** node:tls answers with null once it is destroyed; here what was agreed on stays known. */
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {
   const bound = { minVersion: version, maxVersion: version };
 
@@ -90,36 +24,6 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {
     client.once('data', () => client.end());
     await heard(client, 'close');
     await world.end();
-  });
-
-  same(`what a client says of itself before, while and after, ${version}`, async (world) => {
-    const { port } = await world.listen(bound);
-    const client = world.connect(port, bound);
-    portrait(world, 'before', client);
-    await once(client, 'secureConnect');
-    portrait(world, 'secure', client);
-    agreed(world, 'secure', client);
-    client.write('ping');
-    await once(client, 'data');
-    world.note('bytes', [client.bytesRead, client.bytesWritten]);
-    client.end();
-    await heard(client, 'close');
-    for (const name of ['destroyed', 'readyState', 'bytesRead', 'bytesWritten', 'authorized'] as const) {
-      world.note(`after: ${name}`, client[name]);
-    }
-  });
-
-  same(`what a server's socket says of itself, ${version}`, async (world) => {
-    const { server, port } = await world.listen({ ...bound, ALPNProtocols: ['h2'] });
-    const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
-    const client = world.connect(port, { ...bound, ALPNProtocols: ['h2'] });
-    client.resume();
-    const [socket] = await accepted;
-    portrait(world, 'server', socket);
-    agreed(world, 'server', socket);
-    world.note('getSharedSigalgs()', socket.getSharedSigalgs().includes('ECDSA+SHA256'));
-    client.end();
-    await heard(client, 'close');
   });
 
   same(

@@ -4,12 +4,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import ourTls from '../../../src/entry/index.ts';
-import { type Chain, type KeyKind, makeCertificate } from '../../support/certs.ts';
-import { describe as describeError, heard, IMPLEMENTATIONS, NODE, World } from './harness.ts';
+import { type Chain, chainOf, type KeyKind, makeCertificate } from '../../support/certs.ts';
+import { describe as describeError, heard, IMPLEMENTATIONS, NODE, type Tls, World } from './harness.ts';
 
 /** Where a socket is asked. `other` is the other end's, where there is one by now. */
 interface Asked {
@@ -18,6 +20,7 @@ interface Asked {
   /** The server's. */
   readonly port: number;
   readonly atServer: boolean;
+  readonly tls: Tls;
 }
 
 type Ask = (asked: Asked) => unknown;
@@ -55,7 +58,9 @@ const ofCertificates =
 
 /** Values that no two connections share are held against the other end of the same connection. */
 const SOCKET: Record<string, Ask> = {
+  instanceof: ({ socket, tls }) => [Duplex, Socket, tls.TLSSocket].map((kind) => socket instanceof kind),
   authorized: ({ socket }) => socket.authorized,
+  authorizationError: ({ socket }) => String(socket.authorizationError),
   alpnProtocol: ({ socket }) => socket.alpnProtocol,
   servername: ({ socket }) => (socket as TLSSocket & { servername?: unknown }).servername,
   encrypted: ({ socket }) => socket.encrypted,
@@ -90,6 +95,7 @@ const SOCKET: Record<string, Ask> = {
       hex(material) === hex(none),
     ];
   },
+  getSharedSigalgs: ({ socket, atServer }) => atServer && socket.getSharedSigalgs().includes('ECDSA+SHA256'),
   isSessionReused: ({ socket }) => socket.isSessionReused(),
   address: ({ socket }) => {
     const { port, ...rest } = socket.address() as { port?: number };
@@ -98,6 +104,10 @@ const SOCKET: Record<string, Ask> = {
   pending: ({ socket }) => socket.pending,
   readyState: ({ socket }) => socket.readyState,
   connecting: ({ socket }) => socket.connecting,
+  secureConnecting: ({ socket }) => (socket as TLSSocket & { secureConnecting?: unknown }).secureConnecting,
+  destroyed: ({ socket }) => socket.destroyed,
+  allowHalfOpen: ({ socket }) => socket.allowHalfOpen,
+  bufferSize: ({ socket }) => socket.bufferSize,
   bytesRead: ({ socket }) => socket.bytesRead,
   bytesWritten: ({ socket }) => socket.bytesWritten,
   remoteAddress: ({ socket }) => socket.remoteAddress,
@@ -184,6 +194,7 @@ const DIFFERENT: Record<string, Record<string, { readonly node: unknown; readonl
       },
     ]),
   ),
+  getSharedSigalgs: { 'server, after': { node: ['TypeError', undefined], ours: true } },
   ...(CRASHES.length > 0 && {
     getEphemeralKeyInfo: { [BEGUN]: { node: CRASH, ours: {} } },
     EphemeralKeyInfo: { [BEGUN]: { node: CRASH, ours: [] } },
@@ -193,11 +204,14 @@ const DIFFERENT: Record<string, Record<string, { readonly node: unknown; readonl
 /** What each member said, by moment. */
 type Said = Record<string, Record<string, unknown>>;
 
+/** Version, the certificates' keys, and whether the client shows one. */
 const CONNECTIONS = [
-  ['TLSv1.3', 'p256'],
-  ['TLSv1.3', 'rsa2048'],
-  ['TLSv1.2', 'p384'],
-  ['TLSv1.2', 'rsa2048'],
+  ['TLSv1.3', 'p256', true],
+  ['TLSv1.3', 'rsa2048', true],
+  ['TLSv1.3', 'p256', false],
+  ['TLSv1.2', 'p384', true],
+  ['TLSv1.2', 'rsa2048', true],
+  ['TLSv1.2', 'p256', false],
 ] as const;
 
 /** A leaf whose certificate has all that there are members for. */
@@ -219,21 +233,14 @@ async function richChain(kind: KeyKind): Promise<Chain> {
     ],
     access: { ocsp: 'http://ocsp.example.org/', caIssuers: 'http://ca.example.org/ca.der' },
   });
-  return {
-    root,
-    intermediate,
-    leaf,
-    caPem: root.certPem,
-    chainPem: leaf.certPem + intermediate.certPem,
-    keyPem: leaf.keyPem,
-  };
+  return chainOf(root, intermediate, leaf);
 }
 
-/** Asks everything, at every moment of a connection in which both ends show a certificate. */
-async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Said> {
+/** Asks everything, at every moment of a connection. */
+async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3', mutual: boolean): Promise<Said> {
   const said: Said = {};
-  const ask = (moment: string, to: Omit<Asked, 'atServer'>, members = ALL): void => {
-    const asked: Asked = { ...to, atServer: moment.startsWith('server') };
+  const ask = (moment: string, to: Pick<Asked, 'socket' | 'other' | 'port'>, members = ALL): void => {
+    const asked: Asked = { ...to, atServer: moment.startsWith('server'), tls: world.tls };
     for (const [name, probe] of Object.entries(members)) {
       said[name] ??= {};
       try {
@@ -246,9 +253,9 @@ async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Sai
   };
   const { keyPem: key, chainPem: cert, caPem: ca } = world.chain;
   const common = { minVersion: version, maxVersion: version, ALPNProtocols: ['h2', 'http/1.1'], ca };
-  const { server, port } = await world.listen({ ...common, requestCert: true });
+  const { server, port } = await world.listen({ ...common, requestCert: mutual });
   const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
-  const client = world.connect(port, { ...common, key, cert });
+  const client = world.connect(port, { ...common, ...(mutual ? { key, cert } : {}) });
   ask(BEGUN, { socket: client, other: null, port });
   await Promise.all([heard(client, 'secureConnect'), accepted]);
   const [other] = await accepted;
@@ -256,6 +263,8 @@ async function listen(world: World, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Sai
   ask('server, secure', { socket: other, other: client, port });
   client.write('ping');
   await heard(client, 'data');
+  // What was written is counted until the stream has been told that it left.
+  await new Promise((done) => setImmediate(done));
   ask('client, answered', { socket: client, other, port });
   ask('server, answered', { socket: other, other: client, port });
   ask('client, last', { socket: client, other, port }, LAST);
@@ -275,18 +284,18 @@ function own(name: string, value: unknown): unknown {
 const heardOf = new Map<string, readonly [node: Said, ours: Said]>();
 
 beforeAll(async () => {
-  for (const [version, kind] of CONNECTIONS) {
+  for (const [version, kind, mutual] of CONNECTIONS) {
     const chain = await richChain(kind);
     const both: Said[] = [];
     for (const [, tls] of IMPLEMENTATIONS) {
       const world = new World(tls, chain);
       try {
-        both.push(await listen(world, version));
+        both.push(await listen(world, version, mutual));
       } finally {
         await world.end();
       }
     }
-    heardOf.set(`${version}, ${kind}`, both as [Said, Said]);
+    heardOf.set(`${version}, ${kind}${mutual ? ', both' : ''}`, both as [Said, Said]);
   }
 });
 
