@@ -54,20 +54,13 @@ export class ExpiryQueue {
 
   /** Makes sure that an item up to `item` can be added with that key without memory. */
   reserve(item: number, key: number): void {
-    if (item * WORDS >= this.#links.length) {
-      let capacity = this.#links.length * 2;
-      while (capacity <= item * WORDS) capacity *= 2;
-      const links = new Int32Array(capacity);
-      links.set(this.#links);
-      this.#links = links;
-      this.#keys = new Float64Array(links.buffer);
-    }
+    this.#reserveLinks(item);
     if (this.#runFor(ordered(key)) === NONE) this.#heap.reserve(item);
   }
 
   /** Adds an item that is not in the queue. A key that is not a number counts as expired. */
   add(item: number, key: number): void {
-    this.reserve(item, key);
+    this.#reserveLinks(item);
     this.#count++;
     this.#put(item, ordered(key));
   }
@@ -111,6 +104,16 @@ export class ExpiryQueue {
     this.#heads.fill(NONE);
     this.#tails.fill(NONE);
     this.#heap.clear();
+  }
+
+  #reserveLinks(item: number): void {
+    if (item * WORDS < this.#links.length) return;
+    let capacity = this.#links.length * 2;
+    while (capacity <= item * WORDS) capacity *= 2;
+    const links = new Int32Array(capacity);
+    links.set(this.#links);
+    this.#links = links;
+    this.#keys = new Float64Array(links.buffer);
   }
 
   /** The run whose head expires before all other items; −1 when that is in the heap, or nothing is there. */

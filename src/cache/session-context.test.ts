@@ -540,6 +540,14 @@ describe('counters and the rest', () => {
   });
 });
 
+/** No more than 16 words at once. */
+class Scarce extends Int32Array {
+  constructor(size: number) {
+    if (size > 16) throw new RangeError('Array buffer allocation failed');
+    super(size);
+  }
+}
+
 describe('memory', () => {
   afterEach(() => vi.unstubAllGlobals());
 
@@ -548,12 +556,6 @@ describe('memory', () => {
     const there = Array.from({ length: 16 }, (_, i) => session({ id: i + 1 }));
     for (const each of there) cache.add(each);
     const late = session({ id: 99 });
-    class Scarce extends Int32Array {
-      constructor(size: number) {
-        if (size > 16) throw new RangeError('Array buffer allocation failed');
-        super(size);
-      }
-    }
     vi.stubGlobal('Int32Array', Scarce);
     expect(() => cache.add(late)).toThrow('allocation failed');
     expect([late.owner, late.applicationReferences, late.libraryReferences]).toEqual([null, 1, 0]);
@@ -562,5 +564,24 @@ describe('memory', () => {
     expect(cache.has(0x0303, idOf(99))).toBe(false);
     expect(cache.add(late)).toBe('added');
     expect(cache.flush(Number.POSITIVE_INFINITY)).toBe(17);
+  });
+
+  it('a replacement that runs out of memory leaves the one that it would replace, whichever slots are free', () => {
+    const cache = context();
+    // Each of the first eight expires before all others: a run of the queue each. The twin will have to go into its heap.
+    const there = Array.from({ length: 60 }, (_, i) => session({ id: i + 1, timeoutSec: 9000 - i }));
+    for (const each of there.slice(0, 8)) cache.add(each);
+    for (const [i, each] of there.slice(8).entries()) {
+      each.setTimeoutSec(20_000 + i, 'test');
+      cache.add(each);
+    }
+    expect(cache.remove(there[9] as SessionCore)).toBe(true);
+    const twin = session({ id: 60, timeoutSec: 1 });
+    vi.stubGlobal('Int32Array', Scarce);
+    expect(() => cache.add(twin)).toThrow('allocation failed');
+    vi.unstubAllGlobals();
+    expect([cache.number, cache.stats.replaced, twin.owner]).toEqual([59, 0, null]);
+    expect(there[59]?.owner).toBe(cache);
+    expect(cache.add(twin)).toBe('replaced');
   });
 });

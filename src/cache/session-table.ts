@@ -115,8 +115,9 @@ export class SessionTable {
   }
 
   /**
-   * Puts in a session whose key is not there, as the most recently used; returns its slot. When the key was
-   * looked for just before, and nothing but removals came between, it is not made again. Throws as `reserve`.
+   * Puts in a session whose key is not there, as the most recently used; returns its slot. There has to be room:
+   * `reserve` was called for it, and nothing but removals came between. When the key was looked for just before,
+   * and nothing but removals came between, it is not made again.
    */
   insert(session: SessionCore): number {
     const body = session.body('insert');
@@ -124,12 +125,10 @@ export class SessionTable {
     this.#keyOf = null;
     const hash = this.#keyHash;
     const words = this.#keyWords;
-    const expiresAtMs = session.expiresAtMs;
-    this.reserve(expiresAtMs);
     let slot = this.#free;
     const fresh = slot === NONE;
     if (fresh) slot = this.#sessions.length;
-    this.#expiry.add(slot, expiresAtMs);
+    this.#expiry.add(slot, session.expiresAtMs);
     if (fresh) this.#sessions.push(session);
     else {
       this.#free = this.#rows[slot * ROW + OLDER] as number;
@@ -309,7 +308,8 @@ export class SessionTable {
    */
   reserve(expiresAtMs: number): void {
     const slots = this.#sessions.length;
-    this.#expiry.reserve(this.#free === NONE ? slots : this.#free, expiresAtMs);
+    // Whichever slot is free by then.
+    this.#expiry.reserve(this.#free === NONE ? slots : slots - 1, expiresAtMs);
     if (this.#free === NONE && slots * ROW === this.#rows.length) {
       if (slots >= MAX_SESSIONS) throw new RangeError(`a cache holds at most ${MAX_SESSIONS} sessions`);
       const rows = new Int32Array(this.#rows.length * 2);
