@@ -8,6 +8,8 @@ export interface Plan {
   readonly rounds: number;
   /** A few iterations only, to show that the benchmark runs: its figures say nothing. */
   readonly smoke: boolean;
+  /** What a row's name must contain to be measured, where a benchmark can leave rows out; empty for all. */
+  readonly only: string;
   /** Progress for a person, on stderr. */
   readonly say: (text: string) => void;
 }

@@ -47,6 +47,7 @@ ${Object.entries(benchmarks)
   .join('\n')}
   ${'all'.padEnd(12)}each of them
 
+  --only TEXT  of stream and crypto the rows with TEXT in their name
   --rounds N   rounds that count (default 9), of which the median is taken
   --json FILE  the figures as JSON too, and plots beside them
   --node N     run under Node 24 or 26 (fetched by npm run node-versions)
@@ -76,6 +77,7 @@ async function main(): Promise<number> {
     options: {
       rounds: { type: 'string', default: '9' },
       json: { type: 'string' },
+      only: { type: 'string', default: '' },
       smoke: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -95,6 +97,7 @@ async function main(): Promise<number> {
     const report = await benchmark({
       rounds,
       smoke: values.smoke,
+      only: values.only,
       say: (text) => console.error(`${name}: ${text} …`),
     });
     reports[name] = report;

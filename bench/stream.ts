@@ -230,6 +230,7 @@ export async function stream(plan: Plan): Promise<Report> {
   using node = new StackProcess<Order>('stream', 'node:tls');
   const rows: Row[] = [];
   for (const each of cases(plan.smoke)) {
+    if (!named(each).includes(plan.only)) continue;
     plan.say(named(each));
     const samples = await takeTurns(plan, {
       tlsession: () => ours.measure(each),

@@ -1,5 +1,5 @@
 /**
- * As much of a WebAssembly assembler as make-hash-wasm.mjs needs. An expression is the array of bytes that
+ * As much of a WebAssembly assembler as make-hash-wasm.mjs and make-gcm-wasm.mjs need. An expression is the array of bytes that
  * leaves a value on the stack; a statement is one that leaves none.
  */
 
@@ -55,6 +55,10 @@ export const when = (condition, then) => [...condition, 0x04, EMPTY_BLOCK, ...th
 export const branch = (depth) => [0x0c, ...unsigned(depth)];
 /** @param {number} depth @param {Code} condition */
 export const branchIf = (depth, condition) => [...condition, 0x0d, ...unsigned(depth)];
+/** Leaves the function. */
+export const leave = [0x0f];
+/** The unsigned 64-bit value of 32 bits. @param {Code} value */
+export const widen = (value) => [...value, 0xad];
 /** @param {number} index @param {Code[]} args */
 export const call = (index, ...args) => [...args.flat(), 0x10, ...unsigned(index)];
 
@@ -75,6 +79,7 @@ export function word(bits) {
   const ops = {
     add: binary(0x6a, 0x7c),
     sub: binary(0x6b, 0x7d),
+    mul: binary(0x6c, 0x7e),
     and: binary(0x71, 0x83),
     or: binary(0x72, 0x84),
     xor: binary(0x73, 0x85),
@@ -114,7 +119,7 @@ export const store8 = (address, offset, value) => [...address, ...value, 0x3a, 0
 /**
  * A module with one page of memory, exported as `memory`, and its functions exported by name.
  * @param {WasmFunction[]} functions in the order that `call` counts them
- * @param {{ at: number, bytes: Uint8Array }} data
+ * @param {{ at: number, bytes: Uint8Array }} [data] what the memory begins with
  */
 export function assemble(functions, data) {
   const arities = [...new Set(functions.map(({ params }) => params))];
@@ -123,7 +128,10 @@ export function assemble(functions, data) {
     const code = [...vector(locals.map(([count, type]) => [...unsigned(count), type])), ...body, 0x0b];
     return [...unsigned(code.length), ...code];
   });
-  const origin = [...word(32).constant(data.at), 0x0b];
+  const segment = (/** @type {{ at: number, bytes: Uint8Array }} */ { at, bytes }) => [
+    ...[0, ...word(32).constant(at), 0x0b],
+    ...vector([...bytes].map((byte) => [byte])),
+  ];
   return Uint8Array.from([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, vector(types)),
@@ -137,6 +145,6 @@ export function assemble(functions, data) {
       ]),
     ),
     ...section(10, vector(bodies)),
-    ...section(11, [1, 0, ...origin, ...vector([...data.bytes].map((byte) => [byte]))]),
+    ...(data === undefined ? [] : section(11, vector([segment(data)]))),
   ]);
 }

@@ -29,7 +29,7 @@ test('memory that others use too stays, and so does what is small', () => {
 });
 
 test('records that are sealed leave nothing for the collector', () => {
-  const key = new NodeAeadKey('aes-128-gcm', new Uint8Array(16));
+  const key = new NodeAeadKey('aes-128-gcm', new Uint8Array(16), true);
   const [nonce, aad] = [new Uint8Array(12), new Uint8Array(5)];
   const buffer = new Uint8Array(16_384 + 16);
   const before = process.memoryUsage().arrayBuffers;

@@ -1,3 +1,4 @@
+import { instantiate } from '../web-assembly.ts';
 import { H256, H384, H512, INPUT, MODULE, OUT } from './module.ts';
 
 /** The module's functions; scripts/make-hash-wasm.mjs says what each does. */
@@ -14,12 +15,6 @@ interface Functions {
   hmacKey512(initial: number): void;
   hmac512(length: number, digestLength: number): void;
   wipe(length: number): void;
-}
-
-/** What this file uses of WebAssembly, which is in no library that a Node project's types include. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
 }
 
 export type ShortHashName = 'sha256' | 'sha384' | 'sha512';
@@ -75,12 +70,7 @@ export class Machine {
 
   /** @throws if the environment forbids WebAssembly or has none. */
   static instantiate(): Machine {
-    const api = (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly;
-    if (api === undefined) throw new TypeError('no WebAssembly here');
-    const text = atob(MODULE);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-    return new Machine(new api.Instance(new api.Module(bytes)).exports as Functions);
+    return new Machine(instantiate(MODULE) as Functions);
   }
 
   input(data: Uint8Array): void {
