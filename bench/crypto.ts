@@ -1,7 +1,7 @@
 /** The node provider beside plain calls of node:crypto, for what a handshake does many times. */
 import * as crypto from 'node:crypto';
 import { createNodeProvider, nodeProvider } from '../src/crypto/node/index.ts';
-import type { CryptoProvider } from '../src/crypto/provider.ts';
+import type { AeadKey, CryptoProvider } from '../src/crypto/provider.ts';
 import { EarlySecret } from '../src/schedule/tls13.ts';
 import { Transcript } from '../src/schedule/transcript.ts';
 import { NamedGroup } from '../src/util/registries.ts';
@@ -127,6 +127,22 @@ function cases(): Case[] {
         transcript(nodeProvider, hash, chain),
         transcript(native, hash, chain),
       );
+    }
+  }
+
+  for (const aead of ['aes-256-gcm', 'aes-128-gcm', 'chacha20-poly1305'] as const) {
+    const secret = bytes(aead === 'aes-128-gcm' ? 16 : 32);
+    const [nonce, aad] = [bytes(12), bytes(5)];
+    const [mine, theirs] = [nodeProvider.aeadKey(aead, secret), native.aeadKey(aead, secret)];
+    for (const length of [64, 512, 2048, 4096]) {
+      const buffer = new Uint8Array(length + 16);
+      const peer = 'one of node:crypto a record';
+      const sealBy = (key: AeadKey) => () => key.sealInPlace(nonce, aad, buffer, 0, length);
+      const record = new Uint8Array(length + 16);
+      theirs.sealInPlace(nonce, aad, record, 0, length);
+      const openBy = (key: AeadKey) => () => key.open(nonce, aad, record);
+      add(`seal ${aead}, ${length} bytes`, peer, 10_000, null, sealBy(mine), sealBy(theirs));
+      add(`open ${aead}, ${length} bytes`, peer, 10_000, null, openBy(mine), openBy(theirs));
     }
   }
 

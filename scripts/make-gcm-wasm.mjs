@@ -1,22 +1,20 @@
 // Writes src/crypto/short-gcm/module.ts: GHASH and the rest of GCM but the block cipher (NIST SP 800-38D) as a
 // WebAssembly module. `--check` only compares, and fails if the file is not what this script makes.
 //
-// A product of polynomials over GF(2) is made of products of integers (i64.mul, whose time does not depend on the
-// factors): of every fourth bit at a time, so that no sum of single bits grows past the three zeros beside it. The
-// low half of a product of two 64-bit polynomials comes so; its high half is the low half of the product of both
-// turned around. Neither instructions nor addresses depend on the bytes.
-//
-// Polynomials are held with the coefficient of x^i in bit i. GCM has the coefficient of x^0 in the first byte's
-// highest bit: the bits of each byte are turned around when they come in and go out.
+// Bytes stand as GCM has them: the first byte has the coefficients of x^0 (its highest bit) to x^7, and so on. For a
+// product with H, each byte of the other factor is looked up by its halves in tables of their multiples of H, 17
+// bytes long: the first bytes of all sixteen products at once, then the second ones, and so on. Each of these is one
+// look-up within a register (i8x16.swizzle), so that neither instructions nor addresses depend on the bytes.
 //
 // Memory, one page. What is secret in it is wiped by `wipe` at the end of every operation:
-//   0x000 SUM         GHASH so far, in GCM's order of bits
-//   0x010 KEY         H as `key` makes it: low word, high word, their sum, and the same turned around
-//   0x040 DIFFERENCE  of the tag that came from the right one: not zero where `open` refused
-//   0x100 MASK        of the tag: the block cipher over the first counter
-//         KEYSTREAM   behind it, up to 0x1000 bytes
+//   0x000 SUM         GHASH so far
+//   0x010 DIFFERENCE  of the tag that came from the right one: not zero where `open` refused
+//   0x020 SHIFTED     H, H x, ... H x^7, of 32 bytes each, the last 15 of them zero; H is brought in here
+//   0x120 TABLES      of the multiples of H, 17 pairs: for the upper half of a byte, and for the lower one
+//   0x400 MASK        of the tag: the block cipher over the first counter
+//         KEYSTREAM   behind it, up to 0x840 bytes
 //         AAD         one block: what there is of it, then zeros
-//         INPUT       behind it, up to 0x1000 bytes and the tag
+//         INPUT       behind it, up to 0x840 bytes and the tag
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -32,16 +30,21 @@ import {
   set,
   store8,
   tee,
+  V128,
+  v128,
   when,
   widen,
   word,
 } from './lib/wasm.mjs';
 
+/** Bytes of a multiple of H by a polynomial of up to eight coefficients. */
+const ROWS = 17;
 const SUM = 0x000;
-const KEY = 0x010;
-const DIFFERENCE = 0x040;
-const MASK = 0x100;
-const LENGTH = 0x1000;
+const DIFFERENCE = 0x010;
+const SHIFTED = 0x020;
+const TABLES = SHIFTED + 8 * 32;
+const MASK = 0x400;
+const LENGTH = 0x840;
 const KEYSTREAM = MASK + 16;
 const AAD = KEYSTREAM + LENGTH;
 const INPUT = AAD + 16;
@@ -49,153 +52,147 @@ const INPUT = AAD + 16;
 const i32 = word(32);
 const i64 = word(64);
 const zero = i32.constant(0);
+const none = v128.constant(Array(16).fill(0));
 /** @typedef {number[]} Code */
+/** @typedef {[count: number, type: number][]} Locals */
 
 /** @param {Code} first @param {Code[]} rest */
-const xor = (first, ...rest) => rest.reduce(i64.xor, first);
+const xor = (first, ...rest) => rest.reduce(v128.xor, first);
 
-/** Trades the neighbouring groups of `by` bits of the word in `local`. @param {number} local @param {bigint} by */
-function swap(local, by) {
-  const mask = [0n, 16n, 32n, 48n].reduce(
-    (all, at) => all | ((((1n << 16n) - 1n) / ((1n << by) + 1n)) << at),
-    0n,
-  );
-  const wide = by === 16n ? 0x0000ffff0000ffffn : mask;
-  return set(
-    local,
-    i64.or(
-      i64.and(i64.shr(get(local), i64.constant(by)), i64.constant(wide)),
-      i64.shl(i64.and(get(local), i64.constant(wide)), i64.constant(by)),
-    ),
-  );
-}
-
-/** Turns the bits of each byte around. @param {number} local */
-const turnBits = (local) => [...swap(local, 1n), ...swap(local, 2n), ...swap(local, 4n)];
-/** Turns the bytes around. @param {number} local */
+/** Turns the bytes of the 64-bit word in `local` around. @param {number} local */
 const turnBytes = (local) => [
-  ...swap(local, 8n),
-  ...swap(local, 16n),
+  ...[
+    [8n, 0x00ff00ff00ff00ffn],
+    [16n, 0x0000ffff0000ffffn],
+  ].flatMap(([by, mask]) => {
+    const [bits, lower] = [
+      i64.constant(/** @type {bigint} */ (by)),
+      i64.constant(/** @type {bigint} */ (mask)),
+    ];
+    return set(
+      local,
+      i64.or(i64.and(i64.shr(get(local), bits), lower), i64.shl(i64.and(get(local), lower), bits)),
+    );
+  }),
   ...set(local, i64.rotr(get(local), i64.constant(32))),
 ];
 
-/** Hands out locals of 64 bits, from `first` on. @param {number} first */
-function locals(first) {
-  let next = first;
-  return {
-    /** @param {number} count */
-    take: (count) => Array.from({ length: count }, () => next++),
-    get count() {
-      return next - first;
-    },
-  };
-}
-
-const EVERY_FOURTH = [0, 1, 2, 3].map((first) => 0x1111111111111111n << BigInt(first));
+/** The halves of the bytes in `from`. @param {number} from @param {number} upper @param {number} lower */
+const halve = (from, upper, lower) => {
+  const low = v128.constant(Array(16).fill(0x0f));
+  return [...set(upper, v128.and(v128.shr16(get(from), 4), low)), ...set(lower, v128.and(get(from), low))];
+};
 
 /**
- * The low 64 coefficients of the product of the words in `a` and `b`, left on the stack. `scratch` are eight locals.
- * @param {number} a @param {number} b @param {number[]} scratch
+ * Tables of the products of a half byte by x^128 = 1 + x + x^2 + x^7: `byte` of the two.
+ * @param {'upper' | 'lower'} half @param {0 | 1} byte
  */
-function product(a, b, scratch) {
-  const part = (/** @type {number} */ local) =>
-    EVERY_FOURTH.map((mask) => i64.and(get(local), i64.constant(mask)));
-  const [x, y] = [scratch.slice(0, 4), scratch.slice(4, 8)];
-  const parts = [...part(a), ...part(b)].flatMap((code, i) => set(/** @type {number} */ (scratch[i]), code));
-  const classes = EVERY_FOURTH.map((mask, n) => {
-    const [first, ...rest] = x.map((local, i) =>
-      i64.mul(get(local), get(/** @type {number} */ (y[(n + 4 - i) % 4]))),
-    );
-    return i64.and(xor(/** @type {Code} */ (first), ...rest), i64.constant(mask));
-  });
-  const [first, ...rest] = classes;
-  return [...parts, ...rest.reduce(i64.or, /** @type {Code} */ (first))];
+function folds(half, byte) {
+  return v128.constant(
+    Array.from({ length: 16 }, (_, value) => {
+      // As a number of 16 bits whose highest is the coefficient of x^0.
+      const bits = value << (half === 'upper' ? 12 : 8);
+      const product = bits ^ (bits >> 1) ^ (bits >> 2) ^ (bits >> 7);
+      return byte === 0 ? product >> 8 : product & 0xff;
+    }),
+  );
 }
+
+/**
+ * Adds the product of the bytes, whose halves are in `upper` and `lower`, by x^128 to the sum; its second bytes, which
+ * go one place further, stay in `second`.
+ * @param {number} sum @param {number} upper @param {number} lower @param {number} second
+ */
+const fold = (sum, upper, lower, second) => [
+  ...set(second, v128.lookUp(folds('upper', 1), get(upper))),
+  ...set(second, v128.xor(get(second), v128.lookUp(folds('lower', 1), get(lower)))),
+  ...set(
+    sum,
+    xor(
+      get(sum),
+      v128.lookUp(folds('upper', 0), get(upper)),
+      v128.lookUp(folds('lower', 0), get(lower)),
+      v128.window(none, get(second), 15),
+    ),
+  ),
+];
 
 /** ghash(at, end): takes the blocks from `at` to before `end`, one at least, into SUM. */
 function ghash() {
-  const [at, end] = [0, 1];
-  const take = locals(2);
-  const sum = take.take(2);
-  const key = take.take(6);
-  const [low, high] = /** @type {[number, number]} */ (/** @type {unknown} */ (take.take(2)));
-  /** The block's words as polynomials, their sum, and the same turned around. */
-  const block = take.take(6);
-  /** By Karatsuba: low halves of the three products, then high halves. */
-  const z = take.take(6);
-  const scratch = take.take(8);
-  const local = (/** @type {number[]} */ list, /** @type {number} */ i) => /** @type {number} */ (list[i]);
-  const shifted = (/** @type {number} */ from) =>
-    xor(get(from), ...[1, 2, 7].map((by) => i64.shl(get(from), i64.constant(by))));
-  const carried = (/** @type {number} */ from) =>
-    [63, 62, 57].map((by) => i64.shr(get(from), i64.constant(by)));
-  const v = z;
-  const body = [
-    ...[0, 1].flatMap((i) => set(local(sum, i), i64.load(zero, SUM + 8 * i))),
-    ...key.flatMap((each, i) => set(each, i64.load(zero, KEY + 8 * i))),
-    ...loop([
-      ...[0, 1].flatMap((i) => [
-        ...set(local(block, i), i64.xor(i64.load(get(at), 8 * i), get(local(sum, i)))),
-        ...set(local(block, 3 + i), get(local(block, i))),
-        ...turnBits(local(block, i)),
-        ...turnBytes(local(block, 3 + i)),
-      ]),
-      ...set(local(block, 2), i64.xor(get(local(block, 0)), get(local(block, 1)))),
-      ...set(local(block, 5), i64.xor(get(local(block, 3)), get(local(block, 4)))),
-      ...z.flatMap((each, i) => set(each, product(local(block, i), local(key, i), scratch))),
-      // The middle product without the outer two; turning around is linear, and so comes after.
-      ...[0, 3].flatMap((first) =>
-        set(
-          local(z, first + 2),
-          xor(get(local(z, first + 2)), get(local(z, first)), get(local(z, first + 1))),
-        ),
-      ),
-      ...z
-        .slice(3)
-        .flatMap((each) => [
-          ...turnBits(each),
-          ...turnBytes(each),
-          ...set(each, i64.shr(get(each), i64.constant(1))),
-        ]),
-      // The product's four words, lowest first: z0, z3 + z2, z1 + z5, z4.
-      ...set(low, i64.xor(get(local(z, 3)), get(local(z, 2)))),
-      ...set(high, i64.xor(get(local(z, 1)), get(local(z, 5)))),
-      // x^128 = x^7 + x^2 + x + 1
-      ...set(low, i64.xor(get(low), shifted(local(v, 4)))),
-      ...set(high, xor(get(high), ...carried(local(v, 4)))),
-      ...set(local(sum, 0), i64.xor(get(local(z, 0)), shifted(high))),
-      ...set(local(sum, 1), xor(get(low), ...carried(high))),
-      ...turnBits(local(sum, 0)),
-      ...turnBits(local(sum, 1)),
-      ...branchIf(0, i32.ltU(tee(at, i32.add(get(at), i32.constant(16))), get(end))),
-    ]),
-    ...[0, 1].flatMap((i) => i64.store(zero, SUM + 8 * i, get(local(sum, i)))),
-  ];
+  const [at, end, sum, upper, lower, high, second] = [0, 1, 2, 3, 4, 5, 6];
+  const row = (/** @type {number} */ i) =>
+    v128.xor(
+      v128.lookUp(v128.load(zero, TABLES + 32 * i), get(upper)),
+      v128.lookUp(v128.load(zero, TABLES + 32 * i + 16), get(lower)),
+    );
+  const rows = Array.from({ length: ROWS - 1 }, (_, i) => ROWS - 2 - i);
   return {
     name: 'ghash',
     params: 2,
-    locals: /** @type {[number, number][]} */ ([[take.count, I64]]),
-    body,
+    locals: /** @type {Locals} */ ([[5, V128]]),
+    body: [
+      ...set(sum, v128.load(zero, SUM)),
+      ...loop([
+        ...set(sum, v128.xor(get(sum), v128.load(get(at), 0))),
+        ...halve(sum, upper, lower),
+        // From the last row to the first, the rows before it moved on by a byte each time.
+        ...set(sum, row(ROWS - 1)),
+        ...set(high, none),
+        ...rows.flatMap((i) => [
+          ...set(high, v128.window(get(sum), get(high), 15)),
+          ...set(sum, v128.xor(row(i), v128.window(none, get(sum), 15))),
+        ]),
+        ...halve(high, upper, lower),
+        ...fold(sum, upper, lower, second),
+        // The last of the second bytes is behind the end again.
+        ...set(high, v128.window(get(second), none, 15)),
+        ...halve(high, upper, lower),
+        ...fold(sum, upper, lower, second),
+        ...branchIf(0, i32.ltU(tee(at, i32.add(get(at), i32.constant(16))), get(end))),
+      ]),
+      ...v128.store(zero, SUM, get(sum)),
+    ],
   };
 }
 
-/** key(): makes KEY of H, which is in SUM. */
+/** key(): makes TABLES of H. */
 function key() {
-  const words = [0, 1, 2, 3, 4, 5];
+  const [word0, word1, upper, lower] = [0, 1, 2, 3];
+  /** Bytes of 0xff where the index has the coefficient that is the `bit`th from the highest. */
+  const chosen = (/** @type {number} */ bit) =>
+    v128.constant(Array.from({ length: 16 }, (_, index) => ((index >> (3 - bit)) & 1 ? 0xff : 0)));
+  const table = (/** @type {number} */ i, /** @type {number} */ first) => {
+    const [one, ...rest] = [0, 1, 2, 3].map((bit) =>
+      v128.and(v128.load8Splat(zero, SHIFTED + 32 * (first + bit) + i), chosen(bit)),
+    );
+    return xor(/** @type {Code} */ (one), ...rest);
+  };
+  const swapped = (/** @type {number} */ local, /** @type {Code} */ value) => [
+    ...set(local, value),
+    ...turnBytes(local),
+  ];
   return {
     name: 'key',
     params: 0,
-    locals: /** @type {[number, number][]} */ ([[6, I64]]),
+    locals: /** @type {Locals} */ ([[4, I64]]),
     body: [
-      ...[0, 1].flatMap((i) => [
-        ...set(i, i64.load(zero, SUM + 8 * i)),
-        ...set(3 + i, get(i)),
-        ...turnBits(i),
-        ...turnBytes(3 + i),
+      ...swapped(word0, i64.load(zero, SHIFTED)),
+      ...swapped(word1, i64.load(zero, SHIFTED + 8)),
+      ...[1, 2, 3, 4, 5, 6, 7].flatMap((shift) => [
+        ...swapped(upper, i64.shr(get(word0), i64.constant(shift))),
+        ...i64.store(zero, SHIFTED + 32 * shift, get(upper)),
+        ...swapped(
+          lower,
+          i64.or(i64.shr(get(word1), i64.constant(shift)), i64.shl(get(word0), i64.constant(64 - shift))),
+        ),
+        ...i64.store(zero, SHIFTED + 32 * shift + 8, get(lower)),
+        ...swapped(lower, i64.shl(get(word1), i64.constant(64 - shift))),
+        ...i64.store(zero, SHIFTED + 32 * shift + 16, get(lower)),
       ]),
-      ...set(2, i64.xor(get(0), get(1))),
-      ...set(5, i64.xor(get(3), get(4))),
-      ...words.flatMap((i) => i64.store(zero, KEY + 8 * i, get(i))),
+      ...Array.from({ length: ROWS }, (_, i) => [
+        ...v128.store(zero, TABLES + 32 * i, table(i, 0)),
+        ...v128.store(zero, TABLES + 32 * i + 16, table(i, 4)),
+      ]).flat(),
     ],
   };
 }
@@ -220,13 +217,7 @@ const addKeystream = (length, at) => [
   ...set(at, zero),
   ...loop(
     when(i32.ltU(get(at), get(length)), [
-      ...[0, 8].flatMap((half) =>
-        i64.store(
-          get(at),
-          INPUT + half,
-          i64.xor(i64.load(get(at), INPUT + half), i64.load(get(at), KEYSTREAM + half)),
-        ),
-      ),
+      ...v128.store(get(at), INPUT, v128.xor(v128.load(get(at), INPUT), v128.load(get(at), KEYSTREAM))),
       ...set(at, i32.add(get(at), i32.constant(16))),
       ...branch(1),
     ]),
@@ -239,41 +230,36 @@ const lengthBits = (length, bits) => [
   ...turnBytes(bits),
 ];
 
-/** The ciphertext's tag goes to SUM. `from` is AAD where there is any, else INPUT. */
-const tag = (
-  /** @type {number} */ aad,
-  /** @type {number} */ length,
-  /** @type {number} */ bits,
-  /** @type {number} */ ghashIndex,
-) => [
-  ...[0, 8].flatMap((half) => i64.store(zero, SUM + half, i64.constant(0))),
-  ...call(ghashIndex, i32.constant(AAD), i32.add(i32.constant(INPUT), whole(length))),
+const GHASH = 0;
+const KEY = 1;
+
+/** The tag of AAD and INPUT goes to SUM. @param {number} aad @param {number} length @param {number} bits to spend */
+const tag = (aad, length, bits) => [
+  ...call(KEY),
+  ...v128.store(zero, SUM, none),
+  ...call(GHASH, i32.constant(AAD), i32.add(i32.constant(INPUT), whole(length))),
   // The block of lengths takes the place of the AAD, which is done with.
   ...lengthBits(aad, bits),
   ...i64.store(zero, AAD, get(bits)),
   ...lengthBits(length, bits),
   ...i64.store(zero, AAD + 8, get(bits)),
-  ...call(ghashIndex, i32.constant(AAD), i32.constant(AAD + 16)),
-  ...[0, 8].flatMap((half) =>
-    i64.store(zero, SUM + half, i64.xor(i64.load(zero, SUM + half), i64.load(zero, MASK + half))),
-  ),
+  ...call(GHASH, i32.constant(AAD), i32.constant(AAD + 16)),
+  ...v128.store(zero, SUM, v128.xor(v128.load(zero, SUM), v128.load(zero, MASK))),
 ];
 
-const GHASH = 0;
-
-/** seal(aad, length): encrypts INPUT, and puts the tag behind it. The AAD is 1 to 16 bytes, `aad` of them. */
+/** seal(aad, length): encrypts INPUT, and puts the tag behind it. The AAD is 0 to 16 bytes, `aad` of them. */
 const seal = {
   name: 'seal',
   params: 2,
-  locals: /** @type {[number, number][]} */ ([
+  locals: /** @type {Locals} */ ([
     [1, I32],
     [1, I64],
   ]),
   body: [
     ...addKeystream(1, 2),
     ...padInput(1, 2),
-    ...tag(0, 1, 3, GHASH),
-    ...[0, 8].flatMap((half) => i64.store(get(1), INPUT + half, i64.load(zero, SUM + half))),
+    ...tag(0, 1, 3),
+    ...v128.store(get(1), INPUT, v128.load(zero, SUM)),
   ],
 };
 
@@ -281,18 +267,17 @@ const seal = {
 const open = {
   name: 'open',
   params: 2,
-  locals: /** @type {[number, number][]} */ ([
+  locals: /** @type {Locals} */ ([
     [1, I32],
-    [3, I64],
+    [1, I64],
+    [1, V128],
   ]),
   body: [
-    ...set(4, i64.load(get(1), INPUT)),
-    ...set(5, i64.load(get(1), INPUT + 8)),
+    ...set(4, v128.load(get(1), INPUT)),
     ...padInput(1, 2),
-    ...tag(0, 1, 3, GHASH),
-    ...set(4, i64.or(i64.xor(get(4), i64.load(zero, SUM)), i64.xor(get(5), i64.load(zero, SUM + 8)))),
-    ...i64.store(zero, DIFFERENCE, get(4)),
-    ...when(i64.ne(get(4), i64.constant(0)), leave),
+    ...tag(0, 1, 3),
+    ...v128.store(zero, DIFFERENCE, v128.xor(get(4), v128.load(zero, SUM))),
+    ...when(v128.anyTrue(v128.load(zero, DIFFERENCE)), leave),
     ...addKeystream(1, 2),
   ],
 };
@@ -301,18 +286,18 @@ const open = {
 const clear = (from, length, at) => [
   ...set(at, zero),
   ...loop([
-    ...[0, 8].flatMap((half) => i64.store(get(at), from + half, i64.constant(0))),
+    ...v128.store(get(at), from, none),
     ...branchIf(0, i32.ltU(tee(at, i32.add(get(at), i32.constant(16))), length)),
   ]),
 ];
 
-/** wipe(length): zeroes SUM to DIFFERENCE, and for an input of `length` bytes all that was used for it. */
+/** wipe(length): zeroes SUM to TABLES, and for an input of `length` bytes all that was used for it. */
 const wipe = {
   name: 'wipe',
   params: 1,
-  locals: /** @type {[number, number][]} */ ([[1, I32]]),
+  locals: /** @type {Locals} */ ([[1, I32]]),
   body: [
-    ...clear(SUM, i32.constant(DIFFERENCE + 16), 1),
+    ...clear(SUM, i32.constant(TABLES + ROWS * 32 - SUM), 1),
     ...clear(MASK, i32.add(get(0), i32.constant(16)), 1),
     ...clear(AAD, i32.add(get(0), i32.constant(32)), 1),
   ],
@@ -325,11 +310,9 @@ const address = (/** @type {number} */ value) => `0x${value.toString(16).padStar
 const lines = module.toString('base64').match(/.{1,100}/g) ?? [];
 const text = `// Written by scripts/make-gcm-wasm.mjs, where the functions and the layout are explained: do not edit.
 
-export const SUM = ${address(SUM)};
-export const KEY = ${address(KEY)};
-/** Bytes of KEY. */
-export const KEY_LENGTH = 48;
 export const DIFFERENCE = ${address(DIFFERENCE)};
+/** Where H, 16 bytes, is brought in. */
+export const H = ${address(SHIFTED)};
 /** MASK, and the keystream behind it. */
 export const MASK = ${address(MASK)};
 export const AAD = ${address(AAD)};

@@ -24,7 +24,7 @@ export const layers = [
     only: ['util'],
     what: 'the SSL_SESSION object, its reference counts and its serialised forms',
   },
-  { room: 'crypto', what: "the crypto provider's interface" },
+  { room: 'crypto', what: "the crypto provider's interface; short inputs by WebAssembly of our own" },
   { room: 'diagnostics', what: 'the channels and messages by which the library tells what it does' },
   { room: 'ticket', what: 'the keyring; sealing and opening tickets; ticket age' },
   { room: 'cache', what: "the context's cache, the client cache, the store contract, the replay register" },

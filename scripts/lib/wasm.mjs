@@ -39,6 +39,7 @@ const name = (text) => vector([...Buffer.from(text)].map((byte) => [byte]));
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+export const V128 = 0x7b;
 const EMPTY_BLOCK = 0x40;
 
 /** @param {number} local */
@@ -104,6 +105,39 @@ export function word(bits) {
     sum: (first, ...rest) => rest.reduce(ops.add, first),
   };
 }
+
+/** @param {number} opcode */
+const vector2 =
+  (opcode) =>
+  /** @param {Code} a @param {Code} b */
+  (a, b) => [...a, ...b, 0xfd, ...unsigned(opcode)];
+/** @param {number} opcode @param {number} align */
+const vectorLoad =
+  (opcode, align) =>
+  /** @param {Code} address @param {number} offset */
+  (address, offset) => [...address, 0xfd, ...unsigned(opcode), align, ...unsigned(offset)];
+
+/** The instructions of 16 bytes at once. */
+export const v128 = {
+  type: V128,
+  load: vectorLoad(0x00, 4),
+  /** One byte, in every place. */
+  load8Splat: vectorLoad(0x07, 0),
+  /** @param {Code} address @param {number} offset @param {Code} value */
+  store: (address, offset, value) => [...address, ...value, 0xfd, 0x0b, 4, ...unsigned(offset)],
+  /** @param {Uint8Array | number[]} bytes */
+  constant: (bytes) => [0xfd, 0x0c, ...bytes],
+  /** The sixteen bytes from `from` on of `a` and `b` behind it. @param {Code} a @param {Code} b @param {number} from */
+  window: (a, b, from) => [...a, ...b, 0xfd, 0x0d, ...Array.from({ length: 16 }, (_, i) => from + i)],
+  /** Of each byte of `indices`, below 16, the byte of `table`. @param {Code} table @param {Code} indices */
+  lookUp: (table, indices) => [...table, ...indices, 0xfd, 0x0e],
+  and: vector2(0x4e),
+  xor: vector2(0x51),
+  /** Each two bytes as one word, little-endian. @param {Code} value @param {number} by */
+  shr16: (value, by) => [...value, ...word(32).constant(by), 0xfd, ...unsigned(0x8d)],
+  /** Whether any bit is set, as an i32. @param {Code} value */
+  anyTrue: (value) => [...value, 0xfd, 0x53],
+};
 
 /** @param {Code} address @param {number} offset @param {Code} value */
 export const store8 = (address, offset, value) => [...address, ...value, 0x3a, 0, ...unsigned(offset)];

@@ -142,24 +142,29 @@ function describeAeads(provider: CryptoProvider): void {
     const aad = pattern(5, 5);
 
     it('seals in place as node:crypto does, and opens', () => {
-      for (const length of [isCcm ? 2 : 0, 1, 15, 16, 17, 64, 255, 1000, 16_385]) {
+      for (const length of [isCcm ? 2 : 0, 1, 15, 16, 17, 64, 255, 1000, 2100, 16_385]) {
         const plaintext = pattern(length, length);
         const name = aead.replace('-ccm-8', '-ccm') as 'aes-128-ccm';
         const cipher = crypto.createCipheriv(name, secret, nonce, { authTagLength: tag });
         cipher.setAAD(aad, { plaintextLength: length });
         const wanted = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 
-        const buffer = new Uint8Array(length + tag + 9).fill(0xaa);
-        buffer.set(plaintext, 5);
+        // A provider may go another way from a key's second message on.
         const key = provider.aeadKey(aead, secret);
-        key.sealInPlace(nonce, aad, buffer, 5, 5 + length);
-        expect(Buffer.compare(buffer.subarray(5, 5 + tag + length), wanted)).toBe(0);
-        expect([...buffer.subarray(0, 5), ...buffer.subarray(5 + tag + length)]).toEqual(Array(9).fill(0xaa));
+        for (let time = 0; time < 3; time++) {
+          const buffer = new Uint8Array(length + tag + 9).fill(0xaa);
+          buffer.set(plaintext, 5);
+          key.sealInPlace(nonce, aad, buffer, 5, 5 + length);
+          expect(Buffer.compare(buffer.subarray(5, 5 + tag + length), wanted)).toBe(0);
+          expect([...buffer.subarray(0, 5), ...buffer.subarray(5 + tag + length)]).toEqual(
+            Array(9).fill(0xaa),
+          );
 
-        const opened = key.open(nonce, aad, wanted);
-        if (opened === null) throw new Error('did not open');
-        expectPlain(opened);
-        expect(Buffer.compare(opened, plaintext)).toBe(0);
+          const opened = key.open(nonce, aad, wanted);
+          if (opened === null) throw new Error('did not open');
+          expectPlain(opened);
+          expect(Buffer.compare(opened, plaintext)).toBe(0);
+        }
       }
     });
 

@@ -69,14 +69,17 @@ describe
             expect(() => key.sealInPlace(nonce, aad, sealed, 0, 0)).toThrow(RangeError);
             continue;
           }
-          const opened = key.open(nonce, aad, sealed);
-          if (test.result === 'valid') {
-            expect(opened === null ? null : toHex(opened), `opens ${test.tcId}`).toBe(test.msg);
-            const buffer = concatBytes(message, new Uint8Array(16));
-            key.sealInPlace(nonce, aad, buffer, 0, message.length);
-            expect(toHex(buffer), `seals ${test.tcId}`).toBe(test.ct + test.tag);
-          } else {
-            expect(opened, `refuses ${test.tcId}`).toBeNull();
+          // A provider may go another way from a key's second message on.
+          for (let time = 0; time < 2; time++) {
+            const opened = key.open(nonce, aad, sealed);
+            if (test.result === 'valid') {
+              expect(opened === null ? null : toHex(opened), `opens ${test.tcId}`).toBe(test.msg);
+              const buffer = concatBytes(message, new Uint8Array(16));
+              key.sealInPlace(nonce, aad, buffer, 0, message.length);
+              expect(toHex(buffer), `seals ${test.tcId}`).toBe(test.ct + test.tag);
+            } else {
+              expect(opened, `refuses ${test.tcId}`).toBeNull();
+            }
           }
         }
       }

@@ -10,7 +10,7 @@ import {
 import { copyBytes } from '../../util/bytes.ts';
 import { type AeadName, aeadKeyLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
-import { LONGEST_AAD, ShortGcm, type ShortGcmKey } from '../short-gcm/short-gcm.ts';
+import { LONGEST, LONGEST_AAD, ShortGcm, type ShortGcmKey } from '../short-gcm/short-gcm.ts';
 import { NodeAes } from './aes.ts';
 import { giveBack } from './give-back.ts';
 import { plain } from './plain.ts';
@@ -84,16 +84,12 @@ function decryptor(aead: StreamAead, key: Uint8Array | KeyObject, nonce: Uint8Ar
     : createDecipheriv(aead, key, nonce, OPTIONS);
 }
 
-/**
- * The longest messages, in bytes, that are protected and opened by this library's GCM over node:crypto's AES: its
- * hash takes 70 ns a block, a cipher of node:crypto's for a message of its own some 5 µs.
- */
-const SHORT_TO_SEAL = 640;
-const SHORT_TO_OPEN = 384;
-
 let shortGcm: ShortGcm | null | undefined;
 
-/** The module is compiled when it is first asked for. */
+/**
+ * This library's GCM over node:crypto's AES is ahead up to some 3 KiB, where its hash (22 ns a block) has cost what
+ * node:crypto takes to make a cipher for every message. The module is compiled when it is first asked for.
+ */
 function loadShortGcm(): ShortGcm | null {
   if (shortGcm === undefined) shortGcm = ShortGcm.load();
   return shortGcm;
@@ -102,7 +98,6 @@ function loadShortGcm(): ShortGcm | null {
 export class NodeAeadKey implements AeadKey {
   readonly #aead: StreamAead;
   #key: Uint8Array | KeyObject | null;
-  /** Null until it is worth while, or for ever. */
   #short: ShortGcmKey | null = null;
   #mayBeShort: boolean;
   #hasSeenShort = false;
@@ -118,7 +113,7 @@ export class NodeAeadKey implements AeadKey {
     if (this.#key === null) throw new TypeError('the AEAD key is destroyed');
     if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
     if (start > end || end + TAG_LENGTH > buffer.length) throw new RangeError('no room for the tag');
-    const short = this.#shortKey(this.#key, end - start <= SHORT_TO_SEAL, aad);
+    const short = this.#shortKey(this.#key, end - start, aad);
     if (short !== null) {
       short.sealInPlace(nonce, aad, buffer, start, end);
       return;
@@ -133,7 +128,7 @@ export class NodeAeadKey implements AeadKey {
     if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
     const end = sealed.length - TAG_LENGTH;
     if (end < 0) return null;
-    const short = this.#shortKey(this.#key, end <= SHORT_TO_OPEN, aad);
+    const short = this.#shortKey(this.#key, end, aad);
     if (short !== null) return short.open(nonce, aad, sealed);
     const decipher = decryptor(this.#aead, this.#key, nonce);
     decipher.setAAD(aad);
@@ -148,17 +143,18 @@ export class NodeAeadKey implements AeadKey {
     this.#short = null;
   }
 
-  /** What protects and opens short messages, from a key's second on: many keys of a handshake have only one. */
-  #shortKey(key: Uint8Array | KeyObject, isShort: boolean, aad: Uint8Array): ShortGcmKey | null {
-    if (!isShort || !this.#mayBeShort || aad.length === 0 || aad.length > LONGEST_AAD) return null;
-    if (this.#short !== null) return this.#short;
-    if (!this.#hasSeenShort) {
-      this.#hasSeenShort = true;
-      return null;
+  /**
+   * What protects and opens a message of `length` bytes, if that is short. Not a key's first one: many keys of a
+   * handshake have no other.
+   */
+  #shortKey(key: Uint8Array | KeyObject, length: number, aad: Uint8Array): ShortGcmKey | null {
+    if (length > LONGEST || aad.length > LONGEST_AAD || !this.#mayBeShort) return null;
+    if (this.#short === null && this.#hasSeenShort) {
+      const gcm = loadShortGcm();
+      if (gcm === null) this.#mayBeShort = false;
+      else this.#short = gcm.key(new NodeAes(key));
     }
-    const gcm = loadShortGcm();
-    if (gcm === null) this.#mayBeShort = false;
-    else this.#short = gcm.key(new NodeAes(key, aeadKeyLength(this.#aead)));
+    this.#hasSeenShort = true;
     return this.#short;
   }
 }

@@ -5,8 +5,10 @@ import type { BlockCipher } from '../short-gcm/short-gcm.ts';
 export class NodeAes implements BlockCipher {
   readonly #cipher: Cipher;
 
-  constructor(key: Uint8Array | KeyObject, keyLength: number) {
-    this.#cipher = createCipheriv(keyLength === 16 ? 'aes-128-ecb' : 'aes-256-ecb', key, null);
+  /** `key`: 16 or 32 bytes. */
+  constructor(key: Uint8Array | KeyObject) {
+    const length = key instanceof Uint8Array ? key.length : key.symmetricKeySize;
+    this.#cipher = createCipheriv(length === 16 ? 'aes-128-ecb' : 'aes-256-ecb', key, null);
     this.#cipher.setAutoPadding(false);
   }
 

@@ -17,9 +17,9 @@ export interface BlockCipher {
   destroy(): void;
 }
 
-/** The longest message, in bytes without the tag. */
+/** The longest message, in bytes without the tag: 2 KiB, and what TLS adds to it. */
 export const LONGEST: number = INPUT_LENGTH;
-/** The longest additional data, in bytes: one block. There is one byte at least. */
+/** The longest additional data, in bytes: one block. */
 export const LONGEST_AAD = 16;
 
 const BLOCK = 16;
@@ -32,22 +32,18 @@ for (let i = 0; i < counters.length / BLOCK; i++) {
   counters[i * BLOCK + 15] = i + 1;
 }
 
-/** Additional data with zeros up to a whole block. */
-const paddedAad: Uint8Array = new Uint8Array(LONGEST_AAD);
-
-/** One key. Messages are at most `LONGEST` bytes, additional data 1 to `LONGEST_AAD`, nonces 12: not checked here. */
+/** One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD`, nonces 12: not checked here. */
 export class ShortGcmKey {
   readonly #machine: Machine;
   readonly #cipher: BlockCipher;
-  readonly #hashKey: Int32Array;
+  /** The cipher's zero block: GHASH's key. */
+  readonly #h: Uint8Array;
 
   /** Takes over `cipher`. */
   constructor(machine: Machine, cipher: BlockCipher) {
     this.#machine = machine;
     this.#cipher = cipher;
-    const h = cipher.encrypt(new Uint8Array(BLOCK));
-    this.#hashKey = machine.hashKey(h);
-    h.fill(0);
+    this.#h = cipher.encrypt(new Uint8Array(BLOCK));
   }
 
   /** As `AeadKey.sealInPlace`. */
@@ -64,7 +60,7 @@ export class ShortGcmKey {
 
   destroy(): void {
     this.#cipher.destroy();
-    this.#hashKey.fill(0);
+    this.#h.fill(0);
   }
 
   #prepare(nonce: Uint8Array, aad: Uint8Array, length: number): void {
@@ -78,9 +74,8 @@ export class ShortGcmKey {
       nonceWords[i + 1] = second;
       nonceWords[i + 2] = third;
     }
-    for (let i = 0; i < LONGEST_AAD; i++) paddedAad[i] = i < aad.length ? (aad[i] as number) : 0;
     const keystream = this.#cipher.encrypt(counters.subarray(0, size));
-    this.#machine.prepare(this.#hashKey, keystream, paddedAad);
+    this.#machine.prepare(this.#h, keystream, aad);
     keystream.fill(0);
   }
 }
