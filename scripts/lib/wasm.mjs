@@ -1,6 +1,6 @@
 /**
- * As much of a WebAssembly assembler as make-hash-wasm.mjs and make-gcm-wasm.mjs need. An expression is the array of bytes that
- * leaves a value on the stack; a statement is one that leaves none.
+ * As much of a WebAssembly assembler as the scripts make-*-wasm.mjs need. An expression is the array of bytes that leaves a
+ * value on the stack; a statement is one that leaves none.
  */
 
 /** @typedef {number[]} Code */
@@ -116,6 +116,11 @@ const vectorLoad =
   (opcode, align) =>
   /** @param {Code} address @param {number} offset */
   (address, offset) => [...address, 0xfd, ...unsigned(opcode), align, ...unsigned(offset)];
+/** @param {number} opcode */
+const vectorShift =
+  (opcode) =>
+  /** @param {Code} value @param {number} by */
+  (value, by) => [...value, ...word(32).constant(by), 0xfd, ...unsigned(opcode)];
 
 /** The instructions of 16 bytes at once. */
 export const v128 = {
@@ -132,11 +137,15 @@ export const v128 = {
   /** Of each byte of `indices`, below 16, the byte of `table`. @param {Code} table @param {Code} indices */
   lookUp: (table, indices) => [...table, ...indices, 0xfd, 0x0e],
   and: vector2(0x4e),
+  or: vector2(0x50),
   xor: vector2(0x51),
-  /** Each two bytes as one word, little-endian. @param {Code} value @param {number} by */
-  shr16: (value, by) => [...value, ...word(32).constant(by), 0xfd, ...unsigned(0x8d)],
   /** Whether any bit is set, as an i32. @param {Code} value */
   anyTrue: (value) => [...value, 0xfd, 0x53],
+  /** Each two bytes as one word, little-endian; so also each four below. */
+  shr16: vectorShift(0x8d),
+  add32: vector2(0xae),
+  shl32: vectorShift(0xab),
+  shr32: vectorShift(0xad),
 };
 
 /** @param {Code} address @param {number} offset @param {Code} value */

@@ -1,0 +1,78 @@
+/** What the modules of the AEADs for short messages have in common; scripts/lib/short-aead.mjs makes that of them. */
+import { instantiate } from './web-assembly.ts';
+
+/** Bytes of a tag. */
+const TAG = 16;
+
+/** The longest additional data, in bytes: one block. */
+export const LONGEST_AAD = 16;
+
+interface Functions {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  seal(aad: number, length: number): void;
+  open(aad: number, length: number): void;
+  /** Zeroes all that an input of `length` bytes has left in the memory. */
+  wipe(length: number): void;
+}
+
+/** Where the module has what: addresses in bytes. */
+export interface ShortAeadLayout {
+  readonly AAD: number;
+  readonly INPUT: number;
+  /** Sixteen bytes, zero where `open` found the tag right. */
+  readonly DIFFERENCE: number;
+}
+
+/** The instance and views of its memory. One a thread: every operation is finished before the next starts. */
+export abstract class ShortAeadMachine {
+  readonly bytes: Uint8Array;
+  protected readonly words: Int32Array;
+  readonly #run: Functions;
+  readonly #layout: ShortAeadLayout;
+
+  /**
+   * `module` is in base64.
+   * @throws if the environment forbids WebAssembly or has none.
+   */
+  protected constructor(module: string, layout: ShortAeadLayout) {
+    this.#run = instantiate(module) as Functions;
+    this.#layout = layout;
+    this.bytes = new Uint8Array(this.#run.memory.buffer);
+    this.words = new Int32Array(this.#run.memory.buffer);
+  }
+
+  /** Encrypts `buffer[start, end)` in place and puts the tag behind it. */
+  seal(aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+    const { INPUT } = this.#layout;
+    const length = end - start;
+    this.#bringAad(aad);
+    this.bytes.set(buffer.subarray(start, end), INPUT);
+    this.#run.seal(aad.length, length);
+    buffer.set(this.bytes.subarray(INPUT, INPUT + length + TAG), start);
+    this.#run.wipe(length);
+  }
+
+  /** The plaintext of what is `sealed`, in memory of its own; null where the tag does not fit. */
+  open(aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+    const { INPUT } = this.#layout;
+    const length = sealed.length - TAG;
+    this.#bringAad(aad);
+    this.bytes.set(sealed, INPUT);
+    this.#run.open(aad.length, length);
+    const plaintext = this.#isRight() ? this.bytes.slice(INPUT, INPUT + length) : null;
+    this.#run.wipe(length);
+    return plaintext;
+  }
+
+  #bringAad(aad: Uint8Array): void {
+    const { AAD } = this.#layout;
+    for (let i = 0; i < aad.length; i++) this.bytes[AAD + i] = aad[i] as number;
+  }
+
+  #isRight(): boolean {
+    const first = this.#layout.DIFFERENCE >> 2;
+    let difference = 0;
+    for (let i = 0; i < 4; i++) difference |= this.words[first + i] as number;
+    return difference === 0;
+  }
+}
