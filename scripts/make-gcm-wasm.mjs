@@ -6,6 +6,8 @@
 // bytes long: the first bytes of all sixteen products at once, then the second ones, and so on. Each of these is one
 // look-up within a register (i8x16.swizzle), so that neither instructions nor addresses depend on the bytes.
 //
+// seal(aad, length) and open(aad, length) are explained in lib/short-aead.mjs. The AAD is 0 to 16 bytes.
+//
 // Memory, one page. What is secret in it is wiped by `wipe` at the end of every operation:
 //   0x000 SUM         GHASH so far
 //   0x010 DIFFERENCE  of the tag that came from the right one: not zero where `open` refused
@@ -15,27 +17,23 @@
 //         KEYSTREAM   behind it, up to 0x840 bytes
 //         AAD         one block: what there is of it, then zeros
 //         INPUT       behind it, up to 0x840 bytes and the tag
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { clear, sealAndOpen, whole } from './lib/short-aead.mjs';
 import {
   assemble,
-  branch,
   branchIf,
   call,
   get,
   I32,
   I64,
-  leave,
   loop,
   set,
-  store8,
   tee,
   V128,
   v128,
-  when,
   widen,
   word,
 } from './lib/wasm.mjs';
+import { address, writeModule } from './lib/wasm-module.mjs';
 
 /** Bytes of a multiple of H by a polynomial of up to eight coefficients. */
 const ROWS = 17;
@@ -197,33 +195,6 @@ function key() {
   };
 }
 
-/** Zeroes what of the last block at INPUT is not input; `at` is spent. @param {number} length @param {number} at */
-const padInput = (length, at) => [
-  ...set(at, get(length)),
-  ...loop(
-    when(i32.ne(i32.and(get(at), i32.constant(15)), zero), [
-      ...store8(get(at), INPUT, zero),
-      ...set(at, i32.add(get(at), i32.constant(1))),
-      ...branch(1),
-    ]),
-  ),
-];
-
-/** `length` in whole blocks, in bytes. @param {number} length */
-const whole = (length) => i32.and(i32.add(get(length), i32.constant(15)), i32.constant(-16));
-
-/** Adds the keystream to INPUT, in whole blocks; `at` is spent. @param {number} length @param {number} at */
-const addKeystream = (length, at) => [
-  ...set(at, zero),
-  ...loop(
-    when(i32.ltU(get(at), get(length)), [
-      ...v128.store(get(at), INPUT, v128.xor(v128.load(get(at), INPUT), v128.load(get(at), KEYSTREAM))),
-      ...set(at, i32.add(get(at), i32.constant(16))),
-      ...branch(1),
-    ]),
-  ),
-];
-
 /** The 64 bits of a length in bits, as GCM writes them. @param {number} length @param {number} bits a local to spend */
 const lengthBits = (length, bits) => [
   ...set(bits, widen(i32.shl(get(length), i32.constant(3)))),
@@ -233,8 +204,9 @@ const lengthBits = (length, bits) => [
 const GHASH = 0;
 const KEY = 1;
 
-/** The tag of AAD and INPUT goes to SUM. @param {number} aad @param {number} length @param {number} bits to spend */
-const tag = (aad, length, bits) => [
+const [aad, length, bits] = [0, 1, 3];
+/** The tag of AAD and INPUT goes to SUM. */
+const tag = [
   ...call(KEY),
   ...v128.store(zero, SUM, none),
   ...call(GHASH, i32.constant(AAD), i32.add(i32.constant(INPUT), whole(length))),
@@ -247,49 +219,7 @@ const tag = (aad, length, bits) => [
   ...v128.store(zero, SUM, v128.xor(v128.load(zero, SUM), v128.load(zero, MASK))),
 ];
 
-/** seal(aad, length): encrypts INPUT, and puts the tag behind it. The AAD is 0 to 16 bytes, `aad` of them. */
-const seal = {
-  name: 'seal',
-  params: 2,
-  locals: /** @type {Locals} */ ([
-    [1, I32],
-    [1, I64],
-  ]),
-  body: [
-    ...addKeystream(1, 2),
-    ...padInput(1, 2),
-    ...tag(0, 1, 3),
-    ...v128.store(get(1), INPUT, v128.load(zero, SUM)),
-  ],
-};
-
-/** open(aad, length): checks the tag behind INPUT. Where it is right, DIFFERENCE is zero and INPUT decrypted. */
-const open = {
-  name: 'open',
-  params: 2,
-  locals: /** @type {Locals} */ ([
-    [1, I32],
-    [1, I64],
-    [1, V128],
-  ]),
-  body: [
-    ...set(4, v128.load(get(1), INPUT)),
-    ...padInput(1, 2),
-    ...tag(0, 1, 3),
-    ...v128.store(zero, DIFFERENCE, v128.xor(get(4), v128.load(zero, SUM))),
-    ...when(v128.anyTrue(v128.load(zero, DIFFERENCE)), leave),
-    ...addKeystream(1, 2),
-  ],
-};
-
-/** Zeroes [from, from + length), rounded up to 16 bytes; `at` is spent. @param {number} from @param {Code} length @param {number} at */
-const clear = (from, length, at) => [
-  ...set(at, zero),
-  ...loop([
-    ...v128.store(get(at), from, none),
-    ...branchIf(0, i32.ltU(tee(at, i32.add(get(at), i32.constant(16))), length)),
-  ]),
-];
+const { seal, open } = sealAndOpen({ TAG: SUM, DIFFERENCE, KEYSTREAM, INPUT }, { before: [], tag });
 
 /** wipe(length): zeroes SUM to TABLES, and for an input of `length` bytes all that was used for it. */
 const wipe = {
@@ -303,14 +233,10 @@ const wipe = {
   ],
 };
 
-const functions = [ghash(), key(), seal, open, wipe];
-const module = Buffer.from(assemble(functions));
-
-const address = (/** @type {number} */ value) => `0x${value.toString(16).padStart(3, '0')}`;
-const lines = module.toString('base64').match(/.{1,100}/g) ?? [];
-const text = `// Written by scripts/make-gcm-wasm.mjs, where the functions and the layout are explained: do not edit.
-
-export const DIFFERENCE = ${address(DIFFERENCE)};
+writeModule(
+  'make-gcm-wasm.mjs',
+  'short-gcm',
+  `export const DIFFERENCE = ${address(DIFFERENCE)};
 /** Where H, 16 bytes, is brought in. */
 export const H = ${address(SHIFTED)};
 /** MASK, and the keystream behind it. */
@@ -319,18 +245,6 @@ export const AAD = ${address(AAD)};
 export const INPUT = ${address(INPUT)};
 /** Input that there is room for, without the tag. */
 export const INPUT_LENGTH = ${address(LENGTH)};
-
-/** The module, ${module.length} bytes, in base64. */
-export const MODULE: string =
-${lines.map((line) => `  '${line}'`).join(' +\n')};
-`;
-
-const path = join(import.meta.dirname, '../src/crypto/short-gcm/module.ts');
-if (process.argv.includes('--check')) {
-  if (readFileSync(path, 'utf8') !== text) {
-    console.error('src/crypto/short-gcm/module.ts is not what scripts/make-gcm-wasm.mjs makes');
-    process.exitCode = 1;
-  }
-} else {
-  writeFileSync(path, text);
-}
+`,
+  assemble([ghash(), key(), seal, open, wipe]),
+);

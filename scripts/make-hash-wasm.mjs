@@ -8,8 +8,6 @@
 //   0x0c0 OUTER   the same for the outer block
 //   0x100 tables: K256, H256, K512, H512, H384
 //   0x600 INPUT   up to 0xf900 bytes; zero from the end of the input on when a function is called
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   assemble,
   branch,
@@ -24,6 +22,7 @@ import {
   when,
   word,
 } from './lib/wasm.mjs';
+import { address, writeModule } from './lib/wasm-module.mjs';
 
 const STATE = 0x000;
 const OUT = 0x040;
@@ -357,13 +356,11 @@ const functions = [
   { name: 'hmac512', ...hmac(SHA512, 6) },
   wipe,
 ];
-const module = Buffer.from(assemble(functions, { at: TABLES, bytes: tables() }));
 
-const address = (/** @type {number} */ value) => `0x${value.toString(16).padStart(3, '0')}`;
-const lines = module.toString('base64').match(/.{1,100}/g) ?? [];
-const text = `// Written by scripts/make-hash-wasm.mjs, where the functions and the layout are explained: do not edit.
-
-export const STATE = ${address(STATE)};
+writeModule(
+  'make-hash-wasm.mjs',
+  'short-hash',
+  `export const STATE = ${address(STATE)};
 export const OUT = ${address(OUT)};
 /** INNER, and OUTER behind it: 64 bytes each. */
 export const KEY = ${address(INNER)};
@@ -373,18 +370,6 @@ export const H384 = ${address(H384)};
 export const INPUT = ${address(INPUT)};
 /** Input that fits with its padding. */
 export const INPUT_LENGTH = ${address(0x10000 - INPUT - 0x100)};
-
-/** The module, ${module.length} bytes, in base64. */
-export const MODULE: string =
-${lines.map((line) => `  '${line}'`).join(' +\n')};
-`;
-
-const path = join(import.meta.dirname, '../src/crypto/short-hash/module.ts');
-if (process.argv.includes('--check')) {
-  if (readFileSync(path, 'utf8') !== text) {
-    console.error('src/crypto/short-hash/module.ts is not what scripts/make-hash-wasm.mjs makes');
-    process.exitCode = 1;
-  }
-} else {
-  writeFileSync(path, text);
-}
+`,
+  assemble(functions, { at: TABLES, bytes: tables() }),
+);

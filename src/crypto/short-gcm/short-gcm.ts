@@ -9,6 +9,8 @@
 import { Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
+export { LONGEST_AAD } from '../short-aead.ts';
+
 /** A block cipher under one key, with blocks of 16 bytes. */
 export interface BlockCipher {
   /** Each of `blocks` by itself, in memory that is the caller's to wipe. */
@@ -19,8 +21,6 @@ export interface BlockCipher {
 
 /** The longest message, in bytes without the tag: 2 KiB, and what TLS adds to it. */
 export const LONGEST: number = INPUT_LENGTH;
-/** The longest additional data, in bytes: one block. */
-export const LONGEST_AAD = 16;
 
 const BLOCK = 16;
 
@@ -48,14 +48,14 @@ export class ShortGcmKey {
 
   /** As `AeadKey.sealInPlace`. */
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
-    this.#prepare(nonce, aad, end - start);
-    this.#machine.seal(aad.length, buffer, start, end);
+    this.#prepare(nonce, end - start);
+    this.#machine.seal(aad, buffer, start, end);
   }
 
   /** As `AeadKey.open`. */
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
-    this.#prepare(nonce, aad, sealed.length - BLOCK);
-    return this.#machine.open(aad.length, sealed);
+    this.#prepare(nonce, sealed.length - BLOCK);
+    return this.#machine.open(aad, sealed);
   }
 
   destroy(): void {
@@ -63,7 +63,7 @@ export class ShortGcmKey {
     this.#h.fill(0);
   }
 
-  #prepare(nonce: Uint8Array, aad: Uint8Array, length: number): void {
+  #prepare(nonce: Uint8Array, length: number): void {
     const size = BLOCK + ((length + BLOCK - 1) & -BLOCK);
     counters.set(nonce);
     const first = nonceWords[0] as number;
@@ -75,7 +75,7 @@ export class ShortGcmKey {
       nonceWords[i + 2] = third;
     }
     const keystream = this.#cipher.encrypt(counters.subarray(0, size));
-    this.#machine.prepare(this.#h, keystream, aad);
+    this.#machine.prepare(this.#h, keystream);
     keystream.fill(0);
   }
 }
