@@ -21,9 +21,9 @@
 //   0x030 TAG         as made here
 //   0x040 DIFFERENCE  of the tag that came from the right one: not zero where `open` refused
 //   0x100 BLOCKS      of ChaCha20: the first has the one-time key
-//         KEYSTREAM   the others, up to 0x1000 bytes and what is left of the last three
+//         KEYSTREAM   the others, up to 0xc40 bytes and what is left of the last three
 //         AAD         one block: what there is of it, then zeros
-//         INPUT       behind it, up to 0x1000 bytes and the tag
+//         INPUT       behind it, up to 0xc40 bytes and the tag
 import { clear, sealAndOpen, whole } from './lib/short-aead.mjs';
 import {
   assemble,
@@ -48,7 +48,7 @@ const NONCE = 0x024;
 const TAG = 0x030;
 const DIFFERENCE = 0x040;
 const BLOCKS = 0x100;
-const LENGTH = 0x1000;
+const LENGTH = 0xc40;
 const BLOCK = 64;
 /** Blocks that are made at a time. */
 const WIDTH = 3;

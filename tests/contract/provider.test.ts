@@ -16,7 +16,7 @@ const withoutKem: CryptoProvider = {
 const withNoble = withNobleMlKem(withoutKem, ml_kem768);
 
 describeProvider(nodeProvider);
-describeProvider(createNodeProvider({ shortHash: false, shortGcm: false }));
+describeProvider(createNodeProvider({ shortHash: false, shortAead: false }));
 describeProvider(withNoble);
 
 describe('withNobleMlKem', () => {

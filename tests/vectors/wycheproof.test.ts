@@ -48,7 +48,7 @@ function fitsTls(aead: AeadName, test: AeadVector): boolean {
 
 describe
   .skipIf(FOLDER === undefined)
-  .each([nodeProvider, createNodeProvider({ shortHash: false, shortGcm: false })])(
+  .each([nodeProvider, createNodeProvider({ shortHash: false, shortAead: false })])(
   `Wycheproof, provider $name${missing}`,
   (provider) => {
     it.each([

@@ -10,10 +10,9 @@ import {
 import { copyBytes } from '../../util/bytes.ts';
 import { type AeadName, aeadKeyLength } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
-import { LONGEST, LONGEST_AAD, ShortGcm, type ShortGcmKey } from '../short-gcm/short-gcm.ts';
-import { NodeAes } from './aes.ts';
 import { giveBack } from './give-back.ts';
 import { plain } from './plain.ts';
+import { type ShortMessages, shortMessages } from './short-messages.ts';
 
 const TAG_LENGTH = 16;
 export const NONCE_LENGTH = 12;
@@ -84,37 +83,24 @@ function decryptor(aead: StreamAead, key: Uint8Array | KeyObject, nonce: Uint8Ar
     : createDecipheriv(aead, key, nonce, OPTIONS);
 }
 
-let shortGcm: ShortGcm | null | undefined;
-
-/**
- * This library's GCM over node:crypto's AES is ahead up to some 3 KiB, where its hash (22 ns a block) has cost what
- * node:crypto takes to make a cipher for every message. The module is compiled when it is first asked for.
- */
-function loadShortGcm(): ShortGcm | null {
-  if (shortGcm === undefined) shortGcm = ShortGcm.load();
-  return shortGcm;
-}
-
 export class NodeAeadKey implements AeadKey {
   readonly #aead: StreamAead;
   #key: Uint8Array | KeyObject | null;
-  #short: ShortGcmKey | null = null;
-  #mayBeShort: boolean;
-  #hasSeenShort = false;
+  readonly #short: ShortMessages | null;
 
-  /** `shortGcm` lets short messages go by this library's GCM. */
-  constructor(aead: StreamAead, key: Uint8Array, shortGcm: boolean) {
+  /** `short`: this library's own modules protect and open short messages. */
+  constructor(aead: StreamAead, key: Uint8Array, short: boolean) {
     this.#aead = aead;
     this.#key = importKey(aead, key);
-    this.#mayBeShort = shortGcm && aead !== 'chacha20-poly1305';
+    this.#short = short ? shortMessages(aead, key, this.#key) : null;
   }
 
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
     if (this.#key === null) throw new TypeError('the AEAD key is destroyed');
     if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
     if (start > end || end + TAG_LENGTH > buffer.length) throw new RangeError('no room for the tag');
-    const short = this.#shortKey(this.#key, end - start, aad);
-    if (short !== null) {
+    const short = this.#short?.keyFor(end - start, aad);
+    if (short) {
       short.sealInPlace(nonce, aad, buffer, start, end);
       return;
     }
@@ -128,8 +114,8 @@ export class NodeAeadKey implements AeadKey {
     if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
     const end = sealed.length - TAG_LENGTH;
     if (end < 0) return null;
-    const short = this.#shortKey(this.#key, end, aad);
-    if (short !== null) return short.open(nonce, aad, sealed);
+    const short = this.#short?.keyFor(end, aad);
+    if (short) return short.open(nonce, aad, sealed);
     const decipher = decryptor(this.#aead, this.#key, nonce);
     decipher.setAAD(aad);
     decipher.setAuthTag(sealed.subarray(end));
@@ -140,22 +126,6 @@ export class NodeAeadKey implements AeadKey {
     if (this.#key instanceof Uint8Array) this.#key.fill(0);
     this.#key = null;
     this.#short?.destroy();
-    this.#short = null;
-  }
-
-  /**
-   * What protects and opens a message of `length` bytes, if that is short. Not a key's first one: many keys of a
-   * handshake have no other.
-   */
-  #shortKey(key: Uint8Array | KeyObject, length: number, aad: Uint8Array): ShortGcmKey | null {
-    if (length > LONGEST || aad.length > LONGEST_AAD || !this.#mayBeShort) return null;
-    if (this.#short === null && this.#hasSeenShort) {
-      const gcm = loadShortGcm();
-      if (gcm === null) this.#mayBeShort = false;
-      else this.#short = gcm.key(new NodeAes(key));
-    }
-    this.#hasSeenShort = true;
-    return this.#short;
   }
 }
 

@@ -18,10 +18,11 @@ export interface NodeProviderOptions {
    */
   readonly shortHash?: boolean;
   /**
-   * Protect and open short records under AES-GCM by this library's WebAssembly module and node:crypto's AES, more than
-   * twice as fast as by node:crypto's GCM (default true). Where WebAssembly is missing node:crypto does it all.
+   * Protect and open short records under AES-GCM and ChaCha20-Poly1305 by this library's WebAssembly modules, the
+   * former over node:crypto's AES, at a third and a tenth of the cost (default true). Where WebAssembly is missing
+   * node:crypto does it all.
    */
-  readonly shortGcm?: boolean;
+  readonly shortAead?: boolean;
 }
 
 const pool = new RandomPool();
@@ -74,15 +75,15 @@ const lazyHashes: HashFunctions = {
 
 /** A provider over node:crypto, with what it lacks or does slowly on some version made up for. */
 export function createNodeProvider(options: NodeProviderOptions = {}): CryptoProvider {
-  const { shortHash = true, shortGcm = true } = options;
+  const { shortHash = true, shortAead = true } = options;
   return Object.freeze({
-    name: shortHash || shortGcm ? 'node' : 'node-native',
+    name: shortHash || shortAead ? 'node' : 'node-native',
     random: (length: number) => pool.take(length),
     ...(shortHash ? lazyHashes : nativeHashes),
     aeadKey: (aead, key) =>
       aead === 'aes-128-ccm' || aead === 'aes-128-ccm-8'
         ? new NodeCcmKey(aead, key)
-        : new NodeAeadKey(aead, key, shortGcm),
+        : new NodeAeadKey(aead, key, shortAead),
     supportsAead: nodeSupportsAead,
     cbcEncrypt: nodeCbcEncrypt,
     cbcDecrypt: nodeCbcDecrypt,

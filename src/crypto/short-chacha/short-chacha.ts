@@ -8,7 +8,7 @@
 import { KEY_WORDS, Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
-/** The longest message, in bytes without the tag. */
+/** The longest message, in bytes without the tag: 3 KiB, and what TLS adds to it. */
 export const LONGEST: number = INPUT_LENGTH;
 
 /**

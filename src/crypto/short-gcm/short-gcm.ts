@@ -9,7 +9,6 @@
 import { Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
-export { LONGEST_AAD } from '../short-aead.ts';
 
 /** A block cipher under one key, with blocks of 16 bytes. */
 export interface BlockCipher {
@@ -32,7 +31,7 @@ for (let i = 0; i < counters.length / BLOCK; i++) {
   counters[i * BLOCK + 15] = i + 1;
 }
 
-/** One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD`, nonces 12: not checked here. */
+/** One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD` (short-aead.ts), nonces 12: not checked here. */
 export class ShortGcmKey {
   readonly #machine: Machine;
   readonly #cipher: BlockCipher;
