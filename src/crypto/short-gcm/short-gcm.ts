@@ -9,7 +9,6 @@
 import { Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
-
 /** A block cipher under one key, with blocks of 16 bytes. */
 export interface BlockCipher {
   /** Each of `blocks` by itself, in memory that is the caller's to wipe. */
