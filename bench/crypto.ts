@@ -66,7 +66,7 @@ function transcript(provider: CryptoProvider, hash: 'sha256' | 'sha384', chain: 
 }
 
 function cases(): Case[] {
-  const native = createNodeProvider({ shortHash: false, shortAead: false });
+  const native = createNodeProvider({ short: false });
   const info = bytes(54);
   const key = bytes(32);
   const found: Case[] = [];

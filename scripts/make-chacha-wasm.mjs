@@ -9,8 +9,8 @@
 // Poly1305: sums and products of words of 32 bits in words of 64. How large they get is written where they are made.
 //
 // Neither instructions nor addresses depend on the bytes: there are additions, exclusive ors, shifts by constants and
-// i64.mul, whose time does not depend on the factors; the last subtraction of the prime is a multiplication by 0 or 1.
-// The one branch is in `open`, on whether the tag was right, which is no secret.
+// i64.mul, whose time does not depend on the factors on x64 and ARM64; the last subtraction of the prime is a
+// multiplication by 0 or 1. Branches are on lengths, and in `open` on whether the tag was right, which is no secret.
 //
 // seal(aad, length) and open(aad, length) are explained in lib/short-aead.mjs. The AAD is 0 to 16 bytes.
 //

@@ -1,6 +1,6 @@
 /**
- * As much of a WebAssembly assembler as the scripts make-*-wasm.mjs need. An expression is the array of bytes that leaves a
- * value on the stack; a statement is one that leaves none.
+ * As much of a WebAssembly assembler as the scripts make-*-wasm.mjs need. An expression is the array of bytes that
+ * leaves a value on the stack; a statement is one that leaves none.
  */
 
 /** @typedef {number[]} Code */

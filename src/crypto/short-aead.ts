@@ -23,12 +23,17 @@ export interface ShortAeadLayout {
   readonly DIFFERENCE: number;
 }
 
-/** The instance and views of its memory. One a thread: every operation is finished before the next starts. */
+/**
+ * The instance and views of its memory. One a thread: every operation is finished before the next starts. An operation
+ * is `begin`, what the cipher needs, `seal` or `open`, and, whatever was thrown, `wipe`.
+ */
 export abstract class ShortAeadMachine {
   readonly bytes: Uint8Array;
   protected readonly words: Int32Array;
   readonly #run: Functions;
   readonly #layout: ShortAeadLayout;
+  /** The length of the message that the memory may have something of; −1 when it is all zero. */
+  #used = -1;
 
   /**
    * `module` is in base64.
@@ -41,32 +46,38 @@ export abstract class ShortAeadMachine {
     this.words = new Int32Array(this.#run.memory.buffer);
   }
 
+  /** Of a message of `length` bytes, without the tag. */
+  begin(aad: Uint8Array, length: number): void {
+    // Somebody's stack ended in `wipe` itself.
+    if (this.#used >= 0) this.bytes.fill(0);
+    this.#used = length;
+    const { AAD } = this.#layout;
+    for (let i = 0; i < LONGEST_AAD; i++) this.bytes[AAD + i] = i < aad.length ? (aad[i] as number) : 0;
+  }
+
   /** Encrypts `buffer[start, end)` in place and puts the tag behind it. */
-  seal(aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+  seal(aadLength: number, buffer: Uint8Array, start: number, end: number): void {
     const { INPUT } = this.#layout;
     const length = end - start;
-    this.#bringAad(aad);
     this.bytes.set(buffer.subarray(start, end), INPUT);
-    this.#run.seal(aad.length, length);
+    this.#run.seal(aadLength, length);
     buffer.set(this.bytes.subarray(INPUT, INPUT + length + TAG), start);
-    this.#run.wipe(length);
   }
 
   /** The plaintext of what is `sealed`, in memory of its own; null where the tag does not fit. */
-  open(aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+  open(aadLength: number, sealed: Uint8Array): Uint8Array | null {
     const { INPUT } = this.#layout;
     const length = sealed.length - TAG;
-    this.#bringAad(aad);
     this.bytes.set(sealed, INPUT);
-    this.#run.open(aad.length, length);
-    const plaintext = this.#isRight() ? this.bytes.slice(INPUT, INPUT + length) : null;
-    this.#run.wipe(length);
-    return plaintext;
+    this.#run.open(aadLength, length);
+    return this.#isRight() ? this.bytes.slice(INPUT, INPUT + length) : null;
   }
 
-  #bringAad(aad: Uint8Array): void {
-    const { AAD } = this.#layout;
-    for (let i = 0; i < aad.length; i++) this.bytes[AAD + i] = aad[i] as number;
+  /** Zeroes all that was used since `begin`. */
+  wipe(): void {
+    if (this.#used < 0) return;
+    this.#run.wipe(this.#used);
+    this.#used = -1;
   }
 
   #isRight(): boolean {

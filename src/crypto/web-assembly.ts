@@ -4,6 +4,15 @@ interface WebAssemblyApi {
   readonly Instance: new (module: object) => { readonly exports: unknown };
 }
 
+/** What `make` makes of a module; null where WebAssembly is missing or forbidden. */
+export function ifAllowed<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
+}
+
 /**
  * An instance of the module that `text` is in base64: its exports.
  * @throws if the environment forbids WebAssembly or has none.

@@ -16,7 +16,7 @@ const withoutKem: CryptoProvider = {
 const withNoble = withNobleMlKem(withoutKem, ml_kem768);
 
 describeProvider(nodeProvider);
-describeProvider(createNodeProvider({ shortHash: false, shortAead: false }));
+describeProvider(createNodeProvider({ short: false }));
 describeProvider(withNoble);
 
 describe('withNobleMlKem', () => {

@@ -46,9 +46,7 @@ function fitsTls(aead: AeadName, test: AeadVector): boolean {
   return test.iv.length === 24 && test.key.length === (aead === 'aes-128-gcm' ? 32 : 64);
 }
 
-describe
-  .skipIf(FOLDER === undefined)
-  .each([nodeProvider, createNodeProvider({ shortHash: false, shortAead: false })])(
+describe.skipIf(FOLDER === undefined).each([nodeProvider, createNodeProvider({ short: false })])(
   `Wycheproof, provider $name${missing}`,
   (provider) => {
     it.each([

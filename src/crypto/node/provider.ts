@@ -1,3 +1,4 @@
+import { getFips } from 'node:crypto';
 import { groupName, type HashName, NamedGroup } from '../../util/registries.ts';
 import { generateHybrid, respondHybrid } from '../ml-kem.ts';
 import type { CryptoProvider, KeyExchange } from '../provider.ts';
@@ -13,16 +14,11 @@ import { NodeX25519 } from './x25519.ts';
 
 export interface NodeProviderOptions {
   /**
-   * Hash short inputs by this library's WebAssembly module instead of node:crypto, some three times as fast
-   * (default true). Where WebAssembly is missing node:crypto does it all.
+   * Do short inputs by this library's WebAssembly modules instead of node:crypto: hashes some three times as fast, short
+   * records under AES-GCM (over node:crypto's AES) and ChaCha20-Poly1305 at a third and a tenth of the cost. By default
+   * true, but in FIPS mode. Where WebAssembly is missing node:crypto does it all.
    */
-  readonly shortHash?: boolean;
-  /**
-   * Protect and open short records under AES-GCM and ChaCha20-Poly1305 by this library's WebAssembly modules, the
-   * former over node:crypto's AES, at a third and a tenth of the cost (default true). Where WebAssembly is missing
-   * node:crypto does it all.
-   */
-  readonly shortAead?: boolean;
+  readonly short?: boolean;
 }
 
 const pool = new RandomPool();
@@ -75,15 +71,16 @@ const lazyHashes: HashFunctions = {
 
 /** A provider over node:crypto, with what it lacks or does slowly on some version made up for. */
 export function createNodeProvider(options: NodeProviderOptions = {}): CryptoProvider {
-  const { shortHash = true, shortAead = true } = options;
+  // In FIPS mode only what OpenSSL's validated module does is wanted.
+  const { short = getFips() === 0 } = options;
   return Object.freeze({
-    name: shortHash || shortAead ? 'node' : 'node-native',
+    name: short ? 'node' : 'node-native',
     random: (length: number) => pool.take(length),
-    ...(shortHash ? lazyHashes : nativeHashes),
+    ...(short ? lazyHashes : nativeHashes),
     aeadKey: (aead, key) =>
       aead === 'aes-128-ccm' || aead === 'aes-128-ccm-8'
         ? new NodeCcmKey(aead, key)
-        : new NodeAeadKey(aead, key, shortAead),
+        : new NodeAeadKey(aead, key, short),
     supportsAead: nodeSupportsAead,
     cbcEncrypt: nodeCbcEncrypt,
     cbcDecrypt: nodeCbcDecrypt,

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { getCiphers, type KeyObject } from 'node:crypto';
 import type { AeadName } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
 import { LONGEST_AAD } from '../short-aead.ts';
@@ -16,12 +16,16 @@ function lazily<T>(load: () => T): () => T {
 }
 
 const chaCha = lazily(() => ShortChaCha.load());
-const gcm = lazily(() => ShortGcm.load());
+/** Null also where OpenSSL is set up to leave AES by itself out. */
+const gcm = lazily(() => {
+  const ciphers = getCiphers();
+  return ciphers.includes('aes-128-ecb') && ciphers.includes('aes-256-ecb') ? ShortGcm.load() : null;
+});
 
 /**
- * A key's short messages, which this library's own modules protect and open: to make a cipher for each costs node:crypto
- * some 5 µs and leaves work for the collector. Up to 2 KiB of AES-GCM and 3 KiB of ChaCha20-Poly1305 that is more than
- * the message itself takes here.
+ * A key's short messages, which this library's own modules protect and open: to make a cipher for each costs
+ * node:crypto some 5 µs and leaves work for the collector. Up to 2 KiB of AES-GCM and 3 KiB of ChaCha20-Poly1305 that
+ * is more than the message itself takes here.
  */
 export interface ShortMessages {
   /** What is to protect or open a message of `length` bytes; null where that is node:crypto's. */
@@ -68,9 +72,7 @@ class ShortGcmMessages implements ShortMessages {
   }
 }
 
-/**
- * Null where WebAssembly is missing. `key` is copied, `imported` borrowed for as long as the object lives.
- */
+/** Null where WebAssembly is missing. `key` is copied, `imported` borrowed for as long as the object lives. */
 export function shortMessages(
   aead: Exclude<AeadName, `${string}-ccm${string}`>,
   key: Uint8Array,

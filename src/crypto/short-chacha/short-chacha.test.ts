@@ -257,13 +257,9 @@ describe('Poly1305 beside its definition', () => {
 });
 
 describe('beside node:crypto', () => {
-  const lengths = Array.from({ length: 601 }, (_, i) => i);
-  lengths.push(1023, 1024, 1025, 2047, 2048, 2049);
-  for (let short = 65; short >= 0; short--) lengths.push(LONGEST - short);
-
-  it('over every length up to 600, around larger ones and up to the longest', () => {
+  it('over every length', () => {
     const { bytes } = numbers(3);
-    for (const length of lengths) {
+    for (let length = 0; length <= LONGEST; length++) {
       const keyBytes = bytes(32);
       const key = short.key(keyBytes);
       const nonce = bytes(12);

@@ -5,11 +5,15 @@
  * The time depends on lengths only: neither the instructions nor the addresses depend on the bytes, but for whether a
  * tag was right, which is no secret. What is secret in the module's memory is zeroed before a call returns.
  */
+import { ifAllowed } from '../web-assembly.ts';
 import { KEY_WORDS, Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
 /** The longest message, in bytes without the tag: 3 KiB, and what TLS adds to it. */
 export const LONGEST: number = INPUT_LENGTH;
+
+/** Bytes of a tag. */
+const TAG = 16;
 
 /**
  * One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD` (short-aead.ts), nonces 12: not checked
@@ -28,14 +32,26 @@ export class ShortChaChaKey {
 
   /** As `AeadKey.sealInPlace`. */
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
-    this.#machine.prepare(this.#key, nonce);
-    this.#machine.seal(aad, buffer, start, end);
+    const machine = this.#machine;
+    try {
+      machine.begin(aad, end - start);
+      machine.prepare(this.#key, nonce);
+      machine.seal(aad.length, buffer, start, end);
+    } finally {
+      machine.wipe();
+    }
   }
 
   /** As `AeadKey.open`. */
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
-    this.#machine.prepare(this.#key, nonce);
-    return this.#machine.open(aad, sealed);
+    const machine = this.#machine;
+    try {
+      machine.begin(aad, sealed.length - TAG);
+      machine.prepare(this.#key, nonce);
+      return machine.open(aad.length, sealed);
+    } finally {
+      machine.wipe();
+    }
   }
 
   /** Forgets the key. The object may not be used after. */
@@ -53,11 +69,7 @@ export class ShortChaCha {
 
   /** Null where WebAssembly is missing or forbidden. */
   static load(): ShortChaCha | null {
-    try {
-      return new ShortChaCha(Machine.instantiate());
-    } catch {
-      return null;
-    }
+    return ifAllowed(() => new ShortChaCha(Machine.instantiate()));
   }
 
   /** Copies `key`, 32 bytes. */

@@ -160,14 +160,8 @@ describe.each([128, 256])('beside node:crypto, AES-%i', (bits) => {
     key.destroy();
   }
 
-  it('over every length from 0 to 300, with additional data of every length', () => {
-    for (let length = 0; length <= 300; length++) compare(length, length % 17);
-  });
-
-  it('up to the longest', () => {
-    for (const length of [511, 512, 1023, 1024, 1025, 2047, 2048, 2049, LONGEST - 1, LONGEST]) {
-      for (const aad of [0, 5, 13, 16]) compare(length, aad);
-    }
+  it('over every length, with additional data of every length', () => {
+    for (let length = 0; length <= LONGEST; length++) compare(length, length % 17);
   });
 });
 
@@ -202,11 +196,13 @@ describe('secrets', () => {
     spy.mockRestore();
     const memory = (machine as unknown as Machine).bytes;
     const handedOut: Uint8Array[] = [];
+    const counters: Uint8Array[] = [];
     const cipher = aes(randomBytes(32));
     const key = own.key({
       encrypt(blocks) {
         const out = cipher.encrypt(blocks);
         handedOut.push(out);
+        counters.push(blocks);
         return out;
       },
       destroy: () => cipher.destroy(),
@@ -225,6 +221,9 @@ describe('secrets', () => {
     const [h, ...keystreams] = handedOut;
     expect(keystreams).toHaveLength(27);
     expect(keystreams.every(isClean)).toBe(true);
+    // Of the nonces too: the counters alone stay.
+    const nonces = counters.slice(1).map((blocks) => blocks.filter((_, i) => i % 16 < 12));
+    expect(nonces.every(isClean)).toBe(true);
     expect(isClean(h as Uint8Array)).toBe(false);
     key.destroy();
     expect(isClean(h as Uint8Array)).toBe(true);

@@ -6,6 +6,7 @@
  * The time depends on lengths only: neither the instructions nor the addresses depend on the bytes, but for whether a
  * tag was right, which is no secret. What is secret in the module's memory is zeroed before a call returns.
  */
+import { ifAllowed } from '../web-assembly.ts';
 import { Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
@@ -23,14 +24,15 @@ export const LONGEST: number = INPUT_LENGTH;
 const BLOCK = 16;
 
 /** Counter blocks: the nonce, then the number of the block, from 1 on. Whole words are written, not bytes. */
-const counters: Uint8Array = new Uint8Array(LONGEST + 2 * BLOCK);
+const counters: Uint8Array = new Uint8Array(LONGEST + BLOCK);
 const nonceWords: Int32Array = new Int32Array(counters.buffer);
-for (let i = 0; i < counters.length / BLOCK; i++) {
-  counters[i * BLOCK + 14] = (i + 1) >> 8;
-  counters[i * BLOCK + 15] = i + 1;
-}
+// There are fewer than 256.
+for (let i = 0; i < counters.length / BLOCK; i++) counters[i * BLOCK + 15] = i + 1;
 
-/** One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD` (short-aead.ts), nonces 12: not checked here. */
+/**
+ * One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD` (short-aead.ts), nonces 12: not checked
+ * here.
+ */
 export class ShortGcmKey {
   readonly #machine: Machine;
   readonly #cipher: BlockCipher;
@@ -46,14 +48,24 @@ export class ShortGcmKey {
 
   /** As `AeadKey.sealInPlace`. */
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
-    this.#prepare(nonce, end - start);
-    this.#machine.seal(aad, buffer, start, end);
+    const machine = this.#machine;
+    try {
+      this.#begin(nonce, aad, end - start);
+      machine.seal(aad.length, buffer, start, end);
+    } finally {
+      machine.wipe();
+    }
   }
 
   /** As `AeadKey.open`. */
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
-    this.#prepare(nonce, sealed.length - BLOCK);
-    return this.#machine.open(aad, sealed);
+    const machine = this.#machine;
+    try {
+      this.#begin(nonce, aad, sealed.length - BLOCK);
+      return machine.open(aad.length, sealed);
+    } finally {
+      machine.wipe();
+    }
   }
 
   destroy(): void {
@@ -61,8 +73,18 @@ export class ShortGcmKey {
     this.#h.fill(0);
   }
 
-  #prepare(nonce: Uint8Array, length: number): void {
-    const size = BLOCK + ((length + BLOCK - 1) & -BLOCK);
+  #begin(nonce: Uint8Array, aad: Uint8Array, length: number): void {
+    const keystream = this.#keystream(nonce, BLOCK + ((length + BLOCK - 1) & -BLOCK));
+    try {
+      this.#machine.begin(aad, length);
+      this.#machine.prepare(this.#h, keystream);
+    } finally {
+      keystream.fill(0);
+    }
+  }
+
+  /** `size` bytes of it, in whole blocks: the mask of the tag, and what is added to the message. */
+  #keystream(nonce: Uint8Array, size: number): Uint8Array {
     counters.set(nonce);
     const first = nonceWords[0] as number;
     const second = nonceWords[1] as number;
@@ -72,9 +94,16 @@ export class ShortGcmKey {
       nonceWords[i + 1] = second;
       nonceWords[i + 2] = third;
     }
-    const keystream = this.#cipher.encrypt(counters.subarray(0, size));
-    this.#machine.prepare(this.#h, keystream);
-    keystream.fill(0);
+    try {
+      return this.#cipher.encrypt(counters.subarray(0, size));
+    } finally {
+      // A nonce of TLS 1.3 tells the IV, which is a secret.
+      for (let i = 0; i < size >> 2; i += 4) {
+        nonceWords[i] = 0;
+        nonceWords[i + 1] = 0;
+        nonceWords[i + 2] = 0;
+      }
+    }
   }
 }
 
@@ -87,11 +116,7 @@ export class ShortGcm {
 
   /** Null where WebAssembly is missing or forbidden. */
   static load(): ShortGcm | null {
-    try {
-      return new ShortGcm(Machine.instantiate());
-    } catch {
-      return null;
-    }
+    return ifAllowed(() => new ShortGcm(Machine.instantiate()));
   }
 
   /** Takes over `cipher`. */

@@ -7,6 +7,7 @@
  * on the bytes. What is secret in the module's memory is zeroed before a call returns.
  */
 import type { HashState, HmacKey } from '../provider.ts';
+import { ifAllowed } from '../web-assembly.ts';
 import { type Algorithm, algorithm, Machine, type ShortHashName } from './machine.ts';
 import { INPUT_LENGTH, KEY } from './module.ts';
 import { ShortHashState } from './state.ts';
@@ -72,11 +73,7 @@ export class ShortHash {
 
   /** Null where WebAssembly is missing or forbidden. */
   static load(): ShortHash | null {
-    try {
-      return new ShortHash(Machine.instantiate());
-    } catch {
-      return null;
-    }
+    return ifAllowed(() => new ShortHash(Machine.instantiate()));
   }
 
   static has(name: string): name is ShortHashName {
