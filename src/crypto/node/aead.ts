@@ -98,8 +98,9 @@ export class NodeAeadKey implements AeadKey {
   sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
     if (this.#key === null) throw new TypeError('the AEAD key is destroyed');
     if (nonce.length !== NONCE_LENGTH) throw new RangeError('a nonce is 12 bytes');
-    if (start < 0 || start > end || end + TAG_LENGTH > buffer.length)
+    if (start < 0 || start > end || end + TAG_LENGTH > buffer.length) {
       throw new RangeError('no such part, or no room for the tag');
+    }
     const short = this.#short?.keyFor(end - start, aad);
     if (short) {
       short.sealInPlace(nonce, aad, buffer, start, end);
