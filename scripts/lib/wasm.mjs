@@ -124,7 +124,6 @@ const vectorShift =
 
 /** The instructions of 16 bytes at once. */
 export const v128 = {
-  type: V128,
   load: vectorLoad(0x00, 4),
   /** One byte, in every place. */
   load8Splat: vectorLoad(0x07, 0),

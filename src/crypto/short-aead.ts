@@ -1,4 +1,5 @@
 /** What the modules of the AEADs for short messages have in common; scripts/lib/short-aead.mjs makes that of them. */
+import type { AeadKey } from './provider.ts';
 import { instantiate } from './web-assembly.ts';
 
 /** Bytes of a tag. */
@@ -85,5 +86,46 @@ export abstract class ShortAeadMachine {
     let difference = 0;
     for (let i = 0; i < 4; i++) difference |= this.words[first + i] as number;
     return difference === 0;
+  }
+}
+
+/**
+ * One key. The longest message is the module's to say; additional data are at most `LONGEST_AAD` bytes, nonces 12: not
+ * checked here.
+ */
+export abstract class ShortAeadKey<Machine extends ShortAeadMachine> implements AeadKey {
+  protected readonly machine: Machine;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  /** Brings in what the cipher needs for a message of `length` bytes. */
+  protected abstract bring(nonce: Uint8Array, length: number): void;
+
+  /** Forgets the key. The object may not be used after. */
+  abstract destroy(): void;
+
+  sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+    const { machine } = this;
+    try {
+      machine.begin(aad, end - start);
+      this.bring(nonce, end - start);
+      machine.seal(aad.length, buffer, start, end);
+    } finally {
+      machine.wipe();
+    }
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+    const { machine } = this;
+    const length = sealed.length - TAG;
+    try {
+      machine.begin(aad, length);
+      this.bring(nonce, length);
+      return machine.open(aad.length, sealed);
+    } finally {
+      machine.wipe();
+    }
   }
 }

@@ -10,6 +10,7 @@ import { NodeAes } from './aes.ts';
 afterEach(() => {
   vi.restoreAllMocks();
   vi.doUnmock('node:crypto');
+  vi.unstubAllGlobals();
   vi.resetModules();
 });
 
@@ -110,6 +111,36 @@ describe('where OpenSSL is set up otherwise', () => {
     expect(inFips.createNodeProvider({ short: true }).name).toBe('node');
     const usual = await providerWith({ getFips: () => 0 });
     expect(usual.nodeProvider.name).toBe('node');
+  });
+
+  it.each([
+    ['missing', undefined],
+    [
+      'forbidden',
+      {
+        Module: class {
+          constructor() {
+            throw new EvalError('forbidden');
+          }
+        },
+      },
+    ],
+  ])("where WebAssembly is %s all is node:crypto's", async (_, api) => {
+    vi.stubGlobal('WebAssembly', api);
+    const { nodeProvider } = await providerWith({});
+    for (const [name, length] of [
+      ['aes-128-gcm', 16],
+      ['chacha20-poly1305', 32],
+    ] as const) {
+      const secret = randomBytes(length);
+      const key = nodeProvider.aeadKey(name, secret);
+      const plain = new NodeAeadKey(name, secret, false);
+      for (let i = 0; i < 3; i++) {
+        const buffer = new Uint8Array(10 + 16);
+        key.sealInPlace(nonce, randomBytes(0), buffer, 0, 10);
+        expect(toHex(buffer)).toBe(seal(plain, randomBytes(0), new Uint8Array(10)));
+      }
+    }
   });
 
   it("without AES by itself AES-GCM is node:crypto's", async () => {

@@ -2,8 +2,11 @@ import { getCiphers, type KeyObject } from 'node:crypto';
 import type { AeadName } from '../../util/registries.ts';
 import type { AeadKey } from '../provider.ts';
 import { LONGEST_AAD } from '../short-aead.ts';
-import { LONGEST as LONGEST_CHACHA, ShortChaCha, type ShortChaChaKey } from '../short-chacha/short-chacha.ts';
-import { LONGEST as LONGEST_GCM, ShortGcm } from '../short-gcm/short-gcm.ts';
+import { Machine as ChaChaMachine } from '../short-chacha/machine.ts';
+import { LONGEST as LONGEST_CHACHA, ShortChaChaKey } from '../short-chacha/short-chacha.ts';
+import { Machine as GcmMachine } from '../short-gcm/machine.ts';
+import { LONGEST as LONGEST_GCM, ShortGcmKey } from '../short-gcm/short-gcm.ts';
+import { ifAllowed } from '../web-assembly.ts';
 import { NodeAes } from './aes.ts';
 
 /** `load` when it is first asked for: compiling a module takes a millisecond or two. */
@@ -15,11 +18,12 @@ function lazily<T>(load: () => T): () => T {
   };
 }
 
-const chaCha = lazily(() => ShortChaCha.load());
+const chaCha = lazily(() => ifAllowed(() => ChaChaMachine.instantiate()));
 /** Null also where OpenSSL is set up to leave AES by itself out. */
 const gcm = lazily(() => {
   const ciphers = getCiphers();
-  return ciphers.includes('aes-128-ecb') && ciphers.includes('aes-256-ecb') ? ShortGcm.load() : null;
+  if (!ciphers.includes('aes-128-ecb') || !ciphers.includes('aes-256-ecb')) return null;
+  return ifAllowed(() => GcmMachine.instantiate());
 });
 
 /**
@@ -50,18 +54,20 @@ class ShortChaChaMessages implements ShortMessages {
 }
 
 class ShortGcmMessages implements ShortMessages {
+  readonly #machine: GcmMachine;
   readonly #key: Uint8Array | KeyObject;
   #made: AeadKey | null = null;
   #hasSeenOne = false;
 
-  constructor(key: Uint8Array | KeyObject) {
+  constructor(machine: GcmMachine, key: Uint8Array | KeyObject) {
+    this.#machine = machine;
     this.#key = key;
   }
 
   /** Null for a key's first message: many keys of a handshake have no other, and a cipher has to be made here too. */
   keyFor(length: number, aad: Uint8Array): AeadKey | null {
     if (length > LONGEST_GCM || aad.length > LONGEST_AAD) return null;
-    if (this.#hasSeenOne) this.#made ??= gcm()?.key(new NodeAes(this.#key)) ?? null;
+    if (this.#hasSeenOne) this.#made ??= new ShortGcmKey(this.#machine, new NodeAes(this.#key));
     this.#hasSeenOne = true;
     return this.#made;
   }
@@ -78,7 +84,10 @@ export function shortMessages(
   key: Uint8Array,
   imported: Uint8Array | KeyObject,
 ): ShortMessages | null {
-  if (aead !== 'chacha20-poly1305') return gcm() === null ? null : new ShortGcmMessages(imported);
-  const module = chaCha();
-  return module === null ? null : new ShortChaChaMessages(module.key(key));
+  if (aead === 'chacha20-poly1305') {
+    const machine = chaCha();
+    return machine === null ? null : new ShortChaChaMessages(new ShortChaChaKey(machine, key));
+  }
+  const machine = gcm();
+  return machine === null ? null : new ShortGcmMessages(machine, imported);
 }

@@ -1,21 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { concatBytes, fromHex, toHex, utf8 } from '../../util/bytes.ts';
 import { LONGEST_AAD } from '../short-aead.ts';
 import { instantiate } from '../web-assembly.ts';
 import { Machine } from './machine.ts';
 import { AAD, BLOCKS, COUNTER, DIFFERENCE, INPUT, INPUT_LENGTH, KEY, MODULE, NONCE, TAG } from './module.ts';
-import { LONGEST, ShortChaCha } from './short-chacha.ts';
+import { LONGEST, ShortChaChaKey } from './short-chacha.ts';
 
-function loaded(): ShortChaCha {
-  const short = ShortChaCha.load();
-  if (short === null) throw new Error('no WebAssembly here');
-  return short;
+/** Keys of one machine. */
+function keysOf(machine: Machine): { key(bytes: Uint8Array): ShortChaChaKey } {
+  return { key: (bytes) => new ShortChaChaKey(machine, bytes) };
 }
 
-const short = loaded();
+const short = keysOf(Machine.instantiate());
 
 /** Numbers that are the same in every run. */
 function numbers(seed: number): { below(limit: number): number; bytes(length: number): Uint8Array } {
@@ -28,12 +27,7 @@ function numbers(seed: number): { below(limit: number): number; bytes(length: nu
 }
 
 /** What `key` makes of `plaintext`: ciphertext and tag. */
-function sealed(
-  key: { sealInPlace: ReturnType<ShortChaCha['key']>['sealInPlace'] },
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  plaintext: Uint8Array,
-): Uint8Array {
+function sealed(key: ShortChaChaKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
   const buffer = new Uint8Array(plaintext.length + 16);
   buffer.set(plaintext);
   key.sealInPlace(nonce, aad, buffer, 0, plaintext.length);
@@ -386,17 +380,8 @@ describe('what is not right', () => {
 });
 
 describe('secrets', () => {
-  /** A ShortChaCha whose machine can be looked into. */
-  function open(): { chacha: ShortChaCha; machine: Machine } {
-    const machine = Machine.instantiate();
-    const spy = vi.spyOn(Machine, 'instantiate').mockReturnValue(machine);
-    const chacha = loaded();
-    spy.mockRestore();
-    return { chacha, machine };
-  }
-
   it('are gone from the memory after every operation', () => {
-    const { chacha, machine } = open();
+    const machine = Machine.instantiate();
     const zeros = new Uint8Array(machine.bytes.length);
     const clean = (): void => expect(Buffer.compare(machine.bytes, zeros)).toBe(0);
     clean();
@@ -405,7 +390,7 @@ describe('secrets', () => {
     for (let short = 70; short >= 0; short--) lengths.push(LONGEST - short);
     for (const length of lengths) {
       const [nonce, aad] = [bytes(12), bytes(length % (LONGEST_AAD + 1))];
-      const key = chacha.key(bytes(32));
+      const key = keysOf(machine).key(bytes(32));
       clean();
       const record = sealed(key, nonce, aad, bytes(length));
       clean();
@@ -418,9 +403,9 @@ describe('secrets', () => {
   });
 
   it('are gone from a destroyed key, and are not taken from the caller', () => {
-    const { chacha, machine } = open();
+    const machine = Machine.instantiate();
     const given = numbers(10).bytes(32);
-    const key = chacha.key(given);
+    const key = keysOf(machine).key(given);
     const prepare = vi.spyOn(machine, 'prepare');
     sealed(key, new Uint8Array(12), Uint8Array.of(1), Uint8Array.of(2));
     const kept = prepare.mock.lastCall?.[0] as Int32Array;
@@ -442,28 +427,13 @@ describe('secrets', () => {
 });
 
 describe('the module', () => {
-  afterEach(() => vi.unstubAllGlobals());
-
   it('is what the script makes', () => {
     const script = join(import.meta.dirname, '../../../scripts/make-chacha-wasm.mjs');
     execFileSync(process.execPath, [script, '--check'], { stdio: 'pipe' });
   });
 
-  it('is done without where there is no WebAssembly', () => {
-    vi.stubGlobal('WebAssembly', undefined);
-    expect(ShortChaCha.load()).toBeNull();
-    vi.stubGlobal('WebAssembly', {
-      Module: class {
-        constructor() {
-          throw new EvalError('forbidden');
-        }
-      },
-    });
-    expect(ShortChaCha.load()).toBeNull();
-  });
-
   it('keeps two instances, and two keys of one, apart', () => {
-    const other = loaded();
+    const other = keysOf(Machine.instantiate());
     const { bytes } = numbers(12);
     const keyBytes = [bytes(32), bytes(32), bytes(32)] as const;
     const keys = [short.key(keyBytes[0]), other.key(keyBytes[1]), other.key(keyBytes[2])] as const;

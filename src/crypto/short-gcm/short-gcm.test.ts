@@ -1,18 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { createCipheriv, randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, toHex } from '../../util/bytes.ts';
 import { Machine } from './machine.ts';
-import { type BlockCipher, LONGEST, ShortGcm, type ShortGcmKey } from './short-gcm.ts';
+import { type BlockCipher, LONGEST, ShortGcmKey } from './short-gcm.ts';
 
-function loaded(): ShortGcm {
-  const gcm = ShortGcm.load();
-  if (gcm === null) throw new Error('no WebAssembly here');
-  return gcm;
-}
-
-const gcm = loaded();
+const machine = Machine.instantiate();
 const NONE = new Uint8Array();
 
 function aes(key: Uint8Array): BlockCipher {
@@ -68,7 +62,7 @@ describe('the known answers of the specification of GCM', () => {
       'b094dac5d93471bdec1a502270e3cc6c',
     ],
   ])('test case %i', (_, key, nonce, message, ciphertext, tag) => {
-    const short = gcm.key(aes(fromHex(key)));
+    const short = new ShortGcmKey(machine, aes(fromHex(key)));
     const sealed = seal(short, fromHex(nonce), NONE, fromHex(message));
     expect(toHex(sealed)).toBe(ciphertext + tag);
     const opened = short.open(fromHex(nonce), NONE, sealed);
@@ -121,7 +115,7 @@ describe('the hash', () => {
       number(padded.subarray(16 * i, 16 * i + 16)),
     );
     const wanted = ghash(number(h), [0n, ...blocks, BigInt(8 * data.length)]);
-    const sealed = seal(gcm.key(hashKey(h)), new Uint8Array(12), NONE, data);
+    const sealed = seal(new ShortGcmKey(machine, hashKey(h)), new Uint8Array(12), NONE, data);
     expect(toHex(sealed.subarray(data.length))).toBe(toHex(block(wanted)));
   }
 
@@ -147,7 +141,7 @@ describe.each([128, 256])('beside node:crypto, AES-%i', (bits) => {
     const cipher = createCipheriv(`aes-${bits}-gcm` as 'aes-128-gcm', secret, nonce);
     cipher.setAAD(aad);
     const wanted = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-    const key = gcm.key(aes(secret));
+    const key = new ShortGcmKey(machine, aes(secret));
     const buffer = new Uint8Array(length + 16 + 7).fill(0xaa);
     buffer.set(plaintext, 3);
     key.sealInPlace(nonce, aad, buffer, 3, 3 + length);
@@ -167,7 +161,7 @@ describe.each([128, 256])('beside node:crypto, AES-%i', (bits) => {
 
 describe('what was changed', () => {
   it('is refused, whichever bit, nonce or additional data', () => {
-    const key = gcm.key(aes(randomBytes(16)));
+    const key = new ShortGcmKey(machine, aes(randomBytes(16)));
     const [nonce, aad] = [randomBytes(12), randomBytes(5)];
     for (const length of [0, 1, 16, 37]) {
       const sealed = seal(key, nonce, aad, randomBytes(length));
@@ -186,19 +180,11 @@ describe('what was changed', () => {
 
 describe('secrets', () => {
   it('are gone from the memory after every operation, and the keystream from where it came', () => {
-    let machine: Machine | null = null;
-    const original = Machine.instantiate.bind(Machine);
-    const spy = vi.spyOn(Machine, 'instantiate').mockImplementation(() => {
-      machine = original();
-      return machine;
-    });
-    const own = loaded();
-    spy.mockRestore();
-    const memory = (machine as unknown as Machine).bytes;
+    const memory = machine.bytes;
     const handedOut: Uint8Array[] = [];
     const counters: Uint8Array[] = [];
     const cipher = aes(randomBytes(32));
-    const key = own.key({
+    const key = new ShortGcmKey(machine, {
       encrypt(blocks) {
         const out = cipher.encrypt(blocks);
         handedOut.push(out);
@@ -231,15 +217,8 @@ describe('secrets', () => {
 });
 
 describe('the module', () => {
-  afterEach(() => vi.unstubAllGlobals());
-
   it('is what the script makes', () => {
     const script = join(import.meta.dirname, '../../../scripts/make-gcm-wasm.mjs');
     execFileSync(process.execPath, [script, '--check'], { stdio: 'pipe' });
-  });
-
-  it('is done without where there is no WebAssembly', () => {
-    vi.stubGlobal('WebAssembly', undefined);
-    expect(ShortGcm.load()).toBeNull();
   });
 });

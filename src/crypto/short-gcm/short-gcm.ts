@@ -6,8 +6,8 @@
  * The time depends on lengths only: neither the instructions nor the addresses depend on the bytes, but for whether a
  * tag was right, which is no secret. What is secret in the module's memory is zeroed before a call returns.
  */
-import { ifAllowed } from '../web-assembly.ts';
-import { Machine } from './machine.ts';
+import { ShortAeadKey } from '../short-aead.ts';
+import type { Machine } from './machine.ts';
 import { INPUT_LENGTH } from './module.ts';
 
 /** A block cipher under one key, with blocks of 16 bytes. */
@@ -29,55 +29,27 @@ const nonceWords: Int32Array = new Int32Array(counters.buffer);
 // There are fewer than 256.
 for (let i = 0; i < counters.length / BLOCK; i++) counters[i * BLOCK + 15] = i + 1;
 
-/**
- * One key. Messages are at most `LONGEST` bytes, additional data `LONGEST_AAD` (short-aead.ts), nonces 12: not checked
- * here.
- */
-export class ShortGcmKey {
-  readonly #machine: Machine;
+export class ShortGcmKey extends ShortAeadKey<Machine> {
   readonly #cipher: BlockCipher;
   /** The cipher's zero block: GHASH's key. */
   readonly #h: Uint8Array;
 
   /** Takes over `cipher`. */
   constructor(machine: Machine, cipher: BlockCipher) {
-    this.#machine = machine;
+    super(machine);
     this.#cipher = cipher;
     this.#h = cipher.encrypt(new Uint8Array(BLOCK));
   }
 
-  /** As `AeadKey.sealInPlace`. */
-  sealInPlace(nonce: Uint8Array, aad: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
-    const machine = this.#machine;
-    try {
-      this.#begin(nonce, aad, end - start);
-      machine.seal(aad.length, buffer, start, end);
-    } finally {
-      machine.wipe();
-    }
-  }
-
-  /** As `AeadKey.open`. */
-  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
-    const machine = this.#machine;
-    try {
-      this.#begin(nonce, aad, sealed.length - BLOCK);
-      return machine.open(aad.length, sealed);
-    } finally {
-      machine.wipe();
-    }
-  }
-
-  destroy(): void {
+  override destroy(): void {
     this.#cipher.destroy();
     this.#h.fill(0);
   }
 
-  #begin(nonce: Uint8Array, aad: Uint8Array, length: number): void {
+  protected override bring(nonce: Uint8Array, length: number): void {
     const keystream = this.#keystream(nonce, BLOCK + ((length + BLOCK - 1) & -BLOCK));
     try {
-      this.#machine.begin(aad, length);
-      this.#machine.prepare(this.#h, keystream);
+      this.machine.prepare(this.#h, keystream);
     } finally {
       keystream.fill(0);
     }
@@ -104,23 +76,5 @@ export class ShortGcmKey {
         nonceWords[i + 2] = 0;
       }
     }
-  }
-}
-
-export class ShortGcm {
-  readonly #machine: Machine;
-
-  private constructor(machine: Machine) {
-    this.#machine = machine;
-  }
-
-  /** Null where WebAssembly is missing or forbidden. */
-  static load(): ShortGcm | null {
-    return ifAllowed(() => new ShortGcm(Machine.instantiate()));
-  }
-
-  /** Takes over `cipher`. */
-  key(cipher: BlockCipher): ShortGcmKey {
-    return new ShortGcmKey(this.#machine, cipher);
   }
 }
